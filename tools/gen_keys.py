@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the key registry of the shared half from the table that was read off Apache RocketMQ by reflection.
 
-    tools/gen_keys.py            writes plugins/module_utils/rmq/topology/keys_table.py
-    tools/gen_keys.py --check    exits 1 when that file is not what this script would write
+tools/gen_keys.py            writes plugins/module_utils/rmq/topology/keys_table.py
+tools/gen_keys.py --check    exits 1 when that file is not what this script would write
 """
 
 from __future__ import annotations

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Python engine does with each key: honours it, takes it without effect, or refuses it.
+
+- HONOURED: the engine reads it, and it does what it does on Apache.
+- ACCEPTED: known to Apache, harmless here (Java thread counts, Netty buffers): listed once at start.
+- REFUSED: a value that asks for other data on disk or for a promise which this engine does not keep. Apache's own
+  default is never refused, so that a file that Apache's broker rewrote in full (456 lines) still starts ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Mapping, Tuple
+
+from .keys import Key
+from .kind import Kind
+
+
+class Use(str, Enum):
+    """What becomes of a key at the Python engine."""
+
+    HONOURED = "honoured"
+    ACCEPTED = "accepted without effect"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Only ``allowed`` values start the engine; ``why`` says what the others would have promised."""
+
+    allowed: Tuple[str, ...]
+    why: str
+
+
+HONOURED_BROKER = frozenset(
+    (
+        # Identity
+        "brokerClusterName",
+        "brokerName",
+        "brokerId",
+        "brokerRole",
+        "namesrvAddr",
+        "brokerIP1",
+        "brokerIP2",
+        "brokerPermission",
+        "rocketmqHome",
+        "regionId",
+        # Ports
+        "listenPort",
+        "haListenPort",
+        "bindAddress",
+        "bindAddresses",
+        # Paths
+        "storePathRootDir",
+        "storePathCommitLog",
+        # Flush
+        "flushDiskType",
+        "flushIntervalCommitLog",
+        "flushCommitLogLeastPages",
+        "flushCommitLogThoroughInterval",
+        "flushIntervalConsumeQueue",
+        "syncFlushTimeout",
+        # Files
+        "mappedFileSizeCommitLog",
+        "mappedFileSizeConsumeQueue",
+        "maxHashSlotNum",
+        "maxIndexNum",
+        "messageIndexEnable",
+        "maxMessageSize",
+        "maxTopicLength",
+        "enabledAppendPropCRC",
+        # Retention and disk
+        "fileReservedTime",
+        "deleteWhen",
+        "diskMaxUsedSpaceRatio",
+        "diskSpaceCleanForciblyRatio",
+        "diskSpaceWarningLevelRatio",
+        "cleanFileForciblyEnable",
+        "deleteFileBatchMax",
+        "cleanResourceInterval",
+        # Replication
+        "haMasterAddress",
+        "haSendHeartbeatInterval",
+        "haHousekeepingInterval",
+        "haTransferBatchSize",
+        "haMaxGapNotInSync",
+        "haPeers",
+        "slaveTimeout",
+        "slaveReadEnable",
+        "inSyncReplicas",
+        # Topics and groups
+        "autoCreateTopicEnable",
+        "autoCreateSubscriptionGroup",
+        "defaultTopicQueueNums",
+        "clusterTopicEnable",
+        "brokerTopicEnable",
+        "traceTopicEnable",
+        "msgTraceTopicName",
+        "enablePropertyFilter",
+        # Flow limits
+        "brokerFastFailureEnable",
+        "waitTimeMillsInSendQueue",
+        "sendThreadPoolQueueCapacity",
+        "maxTransferBytesOnMessageInMemory",
+        "maxTransferCountOnMessageInMemory",
+        "maxTransferBytesOnMessageInDisk",
+        "maxTransferCountOnMessageInDisk",
+        "accessMessageInMemoryMaxRatio",
+        "longPollingEnable",
+        "shortPollingTimeMills",
+        # Delay and transactions
+        "messageDelayLevel",
+        "flushDelayOffsetInterval",
+        "recallMessageEnable",
+        "rejectTransactionMessage",
+        # Registration
+        "registerNameServerPeriod",
+        "registerBrokerTimeoutMills",
+        "forceRegister",
+        "updateNameServerAddrPeriod",
+        "flushConsumerOffsetInterval",
+        "notifyConsumerIdsChangedEnable",
+        # Net
+        "serverChannelMaxIdleTimeSeconds",
+        "serverSocketBacklog",
+    )
+)
+
+HONOURED_NAMESRV = frozenset(
+    (
+        "listenPort",
+        "bindAddress",
+        "bindAddresses",
+        "rocketmqHome",
+        "kvConfigPath",
+        "configStorePath",
+        "scanNotActiveBrokerInterval",
+        "orderMessageEnable",
+        "returnOrderTopicConfigToBroker",
+        "deleteTopicWithBrokerRegistration",
+        "enableAllTopicList",
+        "enableTopicList",
+        "clusterTest",
+        "productEnvName",
+        "registrationNetworks",
+        "serverChannelMaxIdleTimeSeconds",
+        "serverSocketBacklog",
+    )
+)
+
+# Keys of this engine alone, beside Apache's; Apache's broker drops them without a word.
+OWN_KEYS: Mapping[Kind, Tuple[Key, ...]] = {
+    Kind.BROKER: (
+        # Apache binds one address (bindAddress) or all. Several, with ; between, win over bindAddress.
+        Key("bindAddresses", ("python",), "String", ""),
+        # Addresses that may replicate besides the registered nodes of the pair, with ; between; an address or a
+        # network.
+        Key("haPeers", ("python",), "String", ""),
+    ),
+    Kind.NAMESRV: (
+        Key("bindAddresses", ("python",), "String", ""),
+        # Who may register, unregister and change permissions (103, 104, 205, 318, 327), with ; between.
+        Key("registrationNetworks", ("python",), "String", ""),
+    ),
+}
+
+_OTHER_STORE = (
+    "it keeps messages in other files than the commit log and consume queues that this engine reads and writes"
+)
+_ELECTION = "masters are not elected here; the four modes have fixed roles"
+_SECURITY = "requests would not be authenticated or authorized yet, though the file says so"
+_ACTING = "no slave acts as a master here"
+_CLOSED = ("false",)
+
+REFUSED_BROKER: Mapping[str, Refusal] = {
+    "storeType": Refusal(("default",), _OTHER_STORE),
+    "messageStorePlugIn": Refusal(("",), "plug-ins are Java classes"),
+    "enableConsumeQueueExt": Refusal(_CLOSED, _OTHER_STORE),
+    "enableLmq": Refusal(_CLOSED, _OTHER_STORE),
+    "enableMultiDispatch": Refusal(_CLOSED, _OTHER_STORE),
+    "rocksdbCQDoubleWriteEnable": Refusal(_CLOSED, _OTHER_STORE),
+    "timerRocksDBEnable": Refusal(_CLOSED, _OTHER_STORE),
+    "transRocksDBEnable": Refusal(_CLOSED, _OTHER_STORE),
+    "indexRocksDBEnable": Refusal(_CLOSED, _OTHER_STORE),
+    "useSingleRocksDBForAllConfigs": Refusal(_CLOSED, _OTHER_STORE),
+    "configManagerVersion": Refusal(("v1",), _OTHER_STORE),
+    "popConsumerKVServiceEnable": Refusal(_CLOSED, _OTHER_STORE),
+    "readOnlyCommitLogStorePaths": Refusal(("", "null"), "the commit log is one directory here"),
+    "enableDLegerCommitLog": Refusal(_CLOSED, _ELECTION),
+    "enableControllerMode": Refusal(_CLOSED, _ELECTION),
+    "duplicationEnable": Refusal(_CLOSED, "the log has one writer, the master"),
+    "enableSlaveActingMaster": Refusal(_CLOSED, _ACTING),
+    "enableRemoteEscape": Refusal(_CLOSED, _ACTING),
+    "allAckInSyncStateSet": Refusal(_CLOSED, "inSyncReplicas counts the nodes that a send waits for"),
+    "enableAutoInSyncReplicas": Refusal(
+        _CLOSED, "a send would be acknowledged by fewer nodes than inSyncReplicas says"
+    ),
+    "asyncLearner": Refusal(_CLOSED, _ELECTION),
+    "aclEnable": Refusal(_CLOSED, _SECURITY),
+    "authenticationEnabled": Refusal(_CLOSED, _SECURITY),
+    "authorizationEnabled": Refusal(_CLOSED, _SECURITY),
+    "useTLS": Refusal(_CLOSED, "connections would not be encrypted yet, though the file says so"),
+    "fetchNamesrvAddrByAddressServer": Refusal(_CLOSED, "name servers are listed in namesrvAddr"),
+    "fetchNameSrvAddrByDnsLookup": Refusal(_CLOSED, "name servers are listed in namesrvAddr"),
+}
+
+REFUSED_NAMESRV: Mapping[str, Refusal] = {
+    "enableControllerInNamesrv": Refusal(_CLOSED, _ELECTION),
+    "supportActingMaster": Refusal(_CLOSED, _ACTING),
+    "useTLS": Refusal(_CLOSED, "connections would not be encrypted yet, though the file says so"),
+}
+
+_HONOURED = {Kind.BROKER: HONOURED_BROKER, Kind.NAMESRV: HONOURED_NAMESRV}
+REFUSED: Mapping[Kind, Mapping[str, Refusal]] = {Kind.BROKER: REFUSED_BROKER, Kind.NAMESRV: REFUSED_NAMESRV}
+
+
+def use_of(name: str, kind: Kind) -> Use:
+    """The class of a key that is known to be one of that kind's; REFUSED means: some of its values are."""
+    if name in REFUSED[kind]:
+        return Use.REFUSED
+    return Use.HONOURED if name in _HONOURED[kind] else Use.ACCEPTED
+
+
+def refusal(name: str, value: str, kind: Kind) -> str:
+    """Why this value is refused, or an empty string."""
+    entry = REFUSED[kind].get(name)
+    if entry is None or value.lower() in entry.allowed:
+        return ""
+    return entry.why
