@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+package interop;
+
+import java.io.IOException;
+
+/** When to end: the test closes standard input, and whoever works polls. */
+final class Until {
+    private volatile boolean closed;
+
+    Until() {
+        Thread reader = new Thread(this::readToEnd, "stdin");
+        reader.setDaemon(true);
+        reader.start();
+    }
+
+    boolean stdinIsClosed() {
+        return closed;
+    }
+
+    private void readToEnd() {
+        try {
+            while (System.in.read() >= 0) {
+                continue;
+            }
+        } catch (IOException e) {
+            // A broken pipe ends the run as a closed one does.
+        }
+        closed = true;
+    }
+}
