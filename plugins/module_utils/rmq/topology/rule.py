@@ -37,6 +37,10 @@ class Rule(str, Enum):
     MASTER_ID = "a master's brokerId is 0; Apache would start it as a second master with id 0"
     OWN_PORTS = "a broker takes listenPort, listenPort-2 and haListenPort, three different ports"
 
+    # A store.
+    IDENTITY_READABLE = "a store says whose it is in config/identity.json: four fields in JSON, format 1"
+    IDENTITY_SAME = "a store stays the same broker's; only promotion and rebuilding change that"
+
     # The inventory as a whole.
     MODE_KNOWN = "a mode is one of {choices}"
     MODE_AGREES = "rocketmq_mode, where it is set, is the mode of the playbook, {mode}"

@@ -134,9 +134,7 @@ def _value_of(setting: Setting, key: Key, engine: Engine, kind: Kind) -> Tuple[O
     if engine is Engine.PYTHON:
         why = refusal(key.name, text, kind)
         if why:
-            return None, Rule.KEY_REFUSED.fault(
-                place, shown, f"Remove it, or set rocketmq_engine: {Engine.APACHE.value}", why=why
-            )
+            return None, Rule.KEY_REFUSED.fault(place, shown, "Remove it, or use Apache's engine", why=why)
     if key.java_type == "String" or key.name in CHOICES:
         return _text_value(setting, key, kind)
     value = _typed(text, key.java_type)
