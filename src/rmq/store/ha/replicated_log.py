@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What replication needs of a store: its log as numbered bytes. `MessageStore` provides it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class ReplicatedLog(Protocol):
+    """A log of bytes from min_physical_offset to max_physical_offset, in files of one size."""
+
+    @property
+    def min_physical_offset(self) -> int:
+        """Start of the oldest file: a multiple of the file size; 0 in an empty log."""
+        ...
+
+    @property
+    def max_physical_offset(self) -> int:
+        """End of what is written (not: flushed); 0 in an empty log."""
+        ...
+
+    def read_log(self, physical_offset: int, max_bytes: int) -> memoryview:
+        """Up to max_bytes bytes, fewer at the end of a file, none at the end of the log. StoreError below its start."""
+        ...
+
+    def append_raw(self, physical_offset: int, data: bytes | memoryview) -> None:
+        """Append in this tick's commit. StoreError unless that is the end (in an empty log: the start of a file)."""
+        ...
+
+    def on_commit(self, callback: Callable[[int], None]) -> None:
+        """Call back with the new end once a tick, after the write."""
+        ...

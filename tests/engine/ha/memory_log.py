@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A replicated log in memory, for tests of the protocol alone; tests of both together take real stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rmq.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class MemoryLog:
+    """`rmq.store.ha.replicated_log.ReplicatedLog` in files of file_bytes; `commit` is what a store does in each tick."""
+
+    def __init__(self, content: bytes = b"", *, file_bytes: int = 1024, start: int = 0) -> None:
+        self.file_bytes = file_bytes
+        self.start = start
+        self.content = bytearray(content)
+        self.pending = bytearray()
+        self._callbacks: list[Callable[[int], None]] = []
+
+    @property
+    def min_physical_offset(self) -> int:
+        return self.start
+
+    @property
+    def max_physical_offset(self) -> int:
+        return self.start + len(self.content)
+
+    def read_log(self, physical_offset: int, max_bytes: int) -> memoryview:
+        if physical_offset < self.start:
+            raise StoreError(f"offset {physical_offset} is deleted")
+        size_bytes = min(max_bytes, self.file_bytes - physical_offset % self.file_bytes)
+        position = physical_offset - self.start
+        return memoryview(bytes(self.content[position : position + size_bytes]))
+
+    def append_raw(self, physical_offset: int, data: bytes | memoryview) -> None:
+        if not self.content and not self.pending and physical_offset % self.file_bytes == 0:
+            self.start = physical_offset
+        if physical_offset != self.max_physical_offset + len(self.pending):
+            raise StoreError(f"offset {physical_offset} is not the end {self.max_physical_offset}")
+        self.pending += data
+
+    def on_commit(self, callback: Callable[[int], None]) -> None:
+        self._callbacks.append(callback)
+
+    def append(self, data: bytes) -> None:
+        """A master's own append, committed at once."""
+        self.content += data
+        self._tell()
+
+    def commit(self) -> None:
+        if self.pending:
+            self.content += self.pending
+            self.pending.clear()
+            self._tell()
+
+    def _tell(self) -> None:
+        for callback in self._callbacks:
+            callback(self.max_physical_offset)
