@@ -3,7 +3,7 @@
 
 Order inside a tick: the loop runs all reads that were ready; the first of them that calls `call_soon` puts `_drain`
 behind them, and `_drain` runs everything collected, including what is collected meanwhile. So a commit, the answers it
-releases and the write of those answers all happen in the tick of their requests, with one trip through the loop's queue.
+releases and the write of those answers all happen in the tick of their requests, by one trip through the loop.
 """
 
 from __future__ import annotations

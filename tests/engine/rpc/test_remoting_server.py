@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the server treats requests, bad input and bad peers: client and server joined in memory, with virtual time."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.engine.fakes import FakeWorld
+
+from rmq.remoting.codes import RequestCode, ResponseCode
+from rmq.remoting.command import RemotingCommand
+from rmq.remoting.frame import FrameDecoder
+from rmq.rpc import CallFailed, Channel, RemotingServer, RequestRefused, ServerLimits, TimedOut
+
+if TYPE_CHECKING:
+    from rmq.env import Connection
+
+SERVER = ("192.0.2.1", 9876)
+
+
+class Peer:
+    """A raw client: writes bytes, collects frames, and says when it was closed."""
+
+    def __init__(self, world: FakeWorld, host: str = "192.0.2.9") -> None:
+        self.world = world
+        self.connection: Connection
+        self.frames: list[RemotingCommand] = []
+        self.writes_seen = 0
+        self.is_closed = False
+        self.decoder = FrameDecoder()
+        world.reactor(host).connect(*SERVER, self, timeout_ms=1000, failed=self._failed)
+        world.settle()
+
+    def _failed(self, error: OSError) -> None:
+        raise error
+
+    def connection_made(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def data_received(self, data: bytes) -> None:
+        self.writes_seen += 1
+        self.frames += self.decoder.feed(data)
+
+    def connection_lost(self, reason: Exception | None) -> None:
+        self.is_closed = True
+
+    def send(self, *commands: RemotingCommand) -> None:
+        self.send_bytes(b"".join(command.encode() for command in commands))
+
+    def send_bytes(self, data: bytes) -> None:
+        self.connection.write(data)
+        self.world.settle()
+
+
+@pytest.fixture
+def world() -> FakeWorld:
+    return FakeWorld()
+
+
+@pytest.fixture
+def server(world: FakeWorld) -> RemotingServer:
+    return make_server(world)
+
+
+def make_server(world: FakeWorld, limits: ServerLimits | None = None) -> RemotingServer:
+    server = RemotingServer(world.reactor(SERVER[0]), limits=limits)
+    server.register(RequestCode.GET_KV_CONFIG, lambda _, request: request.response(0, body=request.body))
+    server.listen(*SERVER)
+    return server
+
+
+def request(body: bytes = b"", *, oneway: bool = False, code: int = RequestCode.GET_KV_CONFIG) -> RemotingCommand:
+    return RemotingCommand.request(code, body=body, oneway=oneway)
+
+
+def header_frame(header: bytes, *, length: int | None = None) -> bytes:
+    return struct.pack(">ii", 4 + len(header) if length is None else length, len(header)) + header
+
+
+def test_requests_of_one_read_are_answered_in_one_write(world: FakeWorld, server: RemotingServer) -> None:
+    peer = Peer(world)
+    requests = [request(b"%d" % number) for number in range(100)]
+    peer.send(*requests)
+    assert [frame.opaque for frame in peer.frames] == [each.opaque for each in requests]
+    assert [frame.body for frame in peer.frames] == [each.body for each in requests]
+    assert peer.writes_seen == 1
+
+
+def test_unknown_code_is_answered_in_apaches_words(world: FakeWorld, server: RemotingServer) -> None:
+    peer = Peer(world)
+    peer.send(request(code=9999))
+    (answer,) = peer.frames
+    assert answer.code == ResponseCode.REQUEST_CODE_NOT_SUPPORTED
+    assert answer.remark == " request type 9999 not supported"
+
+
+def test_a_processor_that_raises_answers_code_1_and_the_connection_lives(
+    world: FakeWorld, server: RemotingServer
+) -> None:
+    def fail(_: Channel, request: RemotingCommand) -> RemotingCommand:
+        raise KeyError(request.code)
+
+    server.register(7, fail)
+    peer = Peer(world)
+    peer.send(request(code=7), request(b"alive"))
+    assert [(frame.code, frame.remark) for frame in peer.frames] == [(1, "KeyError: 7"), (0, None)]
+    assert server.counters.failed_requests == 1
+
+
+def test_a_refusal_is_answered_with_its_code_and_not_counted_as_a_failure(
+    world: FakeWorld, server: RemotingServer
+) -> None:
+    def refuse(_: Channel, request: RemotingCommand) -> RemotingCommand:
+        raise RequestRefused(ResponseCode.NO_PERMISSION, "not from here")
+
+    server.register(7, refuse)
+    peer = Peer(world)
+    peer.send(request(code=7))
+    assert [(frame.code, frame.remark) for frame in peer.frames] == [(16, "not from here")]
+    assert server.counters.failed_requests == 0
+
+
+def test_one_way_requests_are_never_answered_neither_at_once_nor_later(
+    world: FakeWorld, server: RemotingServer
+) -> None:
+    later: list[tuple[Channel, RemotingCommand]] = []
+    server.register(7, lambda channel, request: later.append((channel, request)))
+    peer = Peer(world)
+    peer.send(request(oneway=True), request(code=9999, oneway=True), request(code=7, oneway=True))
+    channel, command = later[0]
+    channel.answer(command.response(0))
+    world.settle()
+    assert peer.frames == []
+    assert not peer.is_closed
+
+
+def test_an_answer_may_come_later(world: FakeWorld, server: RemotingServer) -> None:
+    later: list[tuple[Channel, RemotingCommand]] = []
+    server.register(7, lambda channel, request: later.append((channel, request)))
+    peer = Peer(world)
+    asked = request(code=7)
+    peer.send(asked)
+    assert peer.frames == []
+    later[0][0].answer(asked.response(0, "later"))
+    world.settle()
+    assert [(frame.opaque, frame.remark) for frame in peer.frames] == [(asked.opaque, "later")]
+
+
+def test_an_answer_for_a_peer_who_left_is_dropped(world: FakeWorld, server: RemotingServer) -> None:
+    later: list[tuple[Channel, RemotingCommand]] = []
+    server.register(7, lambda channel, request: later.append((channel, request)))
+    peer = Peer(world)
+    peer.send(request(code=7))
+    peer.connection.close()
+    world.settle()
+    channel, command = later[0]
+    channel.answer(command.response(0))
+    world.settle()
+    assert not channel.is_open
+    assert server.channels == set()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack(">i", -1) + bytes(8),
+        struct.pack(">ii", 0, 0),
+        struct.pack(">ii", 3, 0),
+        struct.pack(">ii", 16777213, 0),
+        struct.pack(">ii", 20, 100) + bytes(16),
+        struct.pack(">ii", 20, 2 << 24 | 16) + bytes(16),
+        struct.pack(">ii", 20, 1 << 24 | 16) + b"\xff" * 16,
+        header_frame(b"not json"),
+        header_frame(b"[1]"),
+        header_frame(b"null"),
+        header_frame(b'{"code":"x"}'),
+        header_frame(b'{"code":99999999999}'),
+        header_frame(b'\xef\xbb\xbf{"code":1}'),
+        header_frame(b"[" * 100_000),
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32),
+    ],
+    ids=range(17),
+)
+def test_a_bad_frame_closes_the_connection_after_the_good_ones_before_it(
+    world: FakeWorld, server: RemotingServer, data: bytes
+) -> None:
+    peer = Peer(world)
+    good = request(b"good")
+    peer.send_bytes(good.encode() + data)
+    assert peer.is_closed
+    assert [frame.body for frame in peer.frames] == [b"good"]
+    assert server.counters.bad_frames == 1
+    assert server.channels == set()
+
+
+@pytest.mark.parametrize("header", [b"{}", b'{"code":5,"flag":1,"opaque":77}', b'{"code":9999,"flag":2}'])
+def test_what_apache_is_silent_to_is_silently_kept(world: FakeWorld, server: RemotingServer, header: bytes) -> None:
+    peer = Peer(world)
+    peer.send_bytes(header_frame(header))
+    assert (peer.frames, peer.is_closed) == ([], False)
+
+
+def test_bad_frames_write_one_log_line_in_ten_seconds(
+    world: FakeWorld, server: RemotingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "rmq.rpc"):
+        for _ in range(50):
+            Peer(world).send_bytes(b"GET / HTTP/1.1\r\n\r\n")
+        world.run_for(10_000)
+        Peer(world).send_bytes(b"GET / HTTP/1.1\r\n\r\n")
+    first, second = [record.getMessage() for record in caplog.records]
+    assert "192.0.2.9" in first
+    assert "(49 more like this before)" in second
+    assert server.counters.bad_frames == 51
+
+
+def test_a_silent_connection_is_closed_after_120_seconds_and_a_talking_one_is_not(
+    world: FakeWorld, server: RemotingServer
+) -> None:
+    silent, talking = Peer(world), Peer(world)
+    for _ in range(4):
+        world.run_for(29_000)
+        talking.send(request())
+    after_116_seconds = (silent.is_closed, talking.is_closed)
+    world.run_for(6_000)
+    assert after_116_seconds == (False, False)
+    assert (silent.is_closed, talking.is_closed) == (True, False)
+    assert server.counters.idle_closed == 1
+
+
+def test_a_half_frame_is_dropped_after_30_seconds_even_if_bytes_trickle_in(
+    world: FakeWorld, server: RemotingServer
+) -> None:
+    peer = Peer(world)
+    frame = request(bytes(1000)).encode()
+    for second in range(33):
+        peer.send_bytes(frame[second : second + 1])
+        world.run_for(1_000)
+    assert peer.is_closed
+    assert server.counters.half_frames_closed == 1
+
+
+def test_a_busy_connection_whose_reads_end_inside_frames_lives_on(world: FakeWorld, server: RemotingServer) -> None:
+    peer = Peer(world)
+    frame = request(bytes(100)).encode()
+    peer.send_bytes(frame[:50])
+    for _ in range(60):
+        peer.send_bytes(frame[50:] + frame[:50])
+        world.run_for(1_000)
+    assert not peer.is_closed
+    assert len(peer.frames) == 60
+
+
+def test_half_frames_of_all_peers_together_are_bounded_and_the_largest_goes_first(world: FakeWorld) -> None:
+    server = make_server(world, ServerLimits(half_frames_total_bytes=10_000))
+    frame = request(bytes(20_000)).encode()
+    greedy, modest = Peer(world), Peer(world)
+    greedy.send_bytes(frame[:8_000])
+    modest.send_bytes(frame[:3_000])
+    assert (greedy.is_closed, modest.is_closed) == (True, False)
+    modest.send_bytes(frame[3_000:])
+    assert len(modest.frames) == 1
+    assert server.counters.half_frames_closed == 1
+
+
+def test_a_peer_who_does_not_read_is_not_read_either_until_it_does(world: FakeWorld) -> None:
+    server = make_server(world, ServerLimits(unsent_high_bytes=10_000))
+    peer = Peer(world)
+    peer.connection.pause_reading()
+    requests = [request(bytes(1_000)) for _ in range(100)]
+    peer.send(*requests)
+    (channel,) = server.channels
+    assert channel.unsent_bytes < 12_000
+    peer.send(*requests)
+    assert channel.unsent_bytes < 12_000
+    peer.connection.resume_reading()
+    world.settle()
+    assert [frame.opaque for frame in peer.frames] == [each.opaque for each in requests] * 2
+
+
+def test_a_peer_who_never_reads_what_is_pushed_is_dropped_at_the_hard_limit(world: FakeWorld) -> None:
+    server = make_server(world, ServerLimits(unsent_high_bytes=10_000, unsent_hard_bytes=50_000))
+    peer = Peer(world)
+    peer.connection.pause_reading()
+    (channel,) = server.channels
+    for _ in range(100):
+        channel.push(request(bytes(1_000), oneway=True))
+        world.settle()
+    peer.connection.resume_reading()
+    world.settle()
+    assert peer.is_closed
+    assert server.counters.slow_peers_closed == 1
+
+
+def test_slow_peers_together_are_bounded_and_the_worst_goes_first(world: FakeWorld) -> None:
+    server = make_server(world, ServerLimits(unsent_high_bytes=10_000, unsent_total_bytes=12_000))
+    worst, other = Peer(world), Peer(world)
+    for peer, count in ((worst, 9), (other, 5)):
+        peer.connection.pause_reading()
+        peer.send(*[request(bytes(1_000)) for _ in range(count)])
+    world.run_for(2_000)
+    assert [channel.unsent_bytes > 0 for channel in server.channels] == [True]
+    other.connection.resume_reading()
+    world.settle()
+    assert len(other.frames) == 5
+
+
+def test_a_closed_connection_whose_peer_does_not_read_is_dropped_after_ten_seconds(world: FakeWorld) -> None:
+    server = make_server(world)
+    peer = Peer(world)
+    peer.connection.pause_reading()
+    peer.send(request(b"x"))
+    (channel,) = server.channels
+    channel.close()
+    world.run_for(12_000)
+    assert server.channels == set()
+
+
+def test_connections_above_the_limit_are_refused(world: FakeWorld) -> None:
+    server = make_server(world, ServerLimits(connections_max=2))
+    peers = [Peer(world) for _ in range(3)]
+    world.settle()
+    assert [peer.is_closed for peer in peers] == [False, False, True]
+    assert server.counters.connections_refused == 1
+    peers[0].connection.close()
+    world.settle()
+    assert not Peer(world).is_closed
+
+
+def test_the_server_can_call_its_client(world: FakeWorld, server: RemotingServer) -> None:
+    peer = Peer(world)
+    (channel,) = server.channels
+    asked = request(code=RequestCode.GET_CONSUMER_RUNNING_INFO)
+    results: list[RemotingCommand | CallFailed] = []
+    channel.invoke(asked, 1_000, results.append)
+    world.settle()
+    peer.send(peer.frames[0].response(0, "running"))
+    peer.send(peer.frames[0].response(0, "twice"))
+    assert [result.remark for result in results if isinstance(result, RemotingCommand)] == ["running"]
+
+
+def test_a_call_to_a_client_ends_by_time_out_or_by_the_close_and_only_once(
+    world: FakeWorld, server: RemotingServer
+) -> None:
+    peer = Peer(world)
+    (channel,) = server.channels
+    results: list[RemotingCommand | CallFailed] = []
+    channel.invoke(request(), 1_000, results.append)
+    world.run_for(1_001)
+    channel.invoke(request(), 1_000, results.append)
+    peer.connection.close()
+    world.run_for(2_000)
+    channel.invoke(request(), 1_000, results.append)
+    world.settle()
+    assert [type(result) for result in results] == [TimedOut, CallFailed, CallFailed]
+
+
+def test_closing_the_server_sends_what_is_gathered(world: FakeWorld, server: RemotingServer) -> None:
+    closed: list[Channel] = []
+    server.on_channel_closed(closed.append)
+    peer = Peer(world)
+    (channel,) = server.channels
+    channel.push(request(b"last words", oneway=True))
+    server.close()
+    world.settle()
+    assert [frame.body for frame in peer.frames] == [b"last words"]
+    assert closed == [channel]
+    with pytest.raises(ConnectionRefusedError):
+        Peer(world)
