@@ -159,7 +159,8 @@ class RemotingCommand:
             code,
             language=SERVER_LANGUAGE,
             opaque=self.opaque,
-            flag=FLAG_RESPONSE,
+            # The one-way bit stays, so that whoever is about to send the answer can see that nobody waits for it.
+            flag=FLAG_RESPONSE | (self.flag & FLAG_ONEWAY),
             remark=remark,
             ext_fields=ext_fields,
             body=body,
