@@ -27,7 +27,7 @@ _WORD = re.compile("true|false|null")
 _MAX_NUMBER_CHARS = 400
 
 # The standard library's reader of one text, from the character after the quote; typeshed does not list it.
-_scan_text: Callable[[str, int, bool], Tuple[str, int]] = getattr(decoder, "scanstring")
+_scan_text: Callable[[str, int, bool], Tuple[str, int]] = decoder.scanstring  # type: ignore[attr-defined]
 _strict_decode: Callable[[str], Any] = json.JSONDecoder(strict=False).decode
 
 

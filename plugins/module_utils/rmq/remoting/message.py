@@ -21,7 +21,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from .message_const import (
     BORN_HOST_V6_FLAG,
@@ -103,6 +103,10 @@ _TOTAL_AND_MAGIC = struct.Struct(">ii")
 _HEADS = {(born, store): struct.Struct(">iiiiiqqiq%dsq%dsiqi" % (born, store)) for born in (8, 20) for store in (8, 20)}
 
 
+# Where a message is not yet known to come from or to be stored at.
+NO_HOST = Host("0.0.0.0", 0)
+
+
 class RecordError(ValueError):
     """The bytes are no whole, undamaged record. The text names what is wrong and where."""
 
@@ -117,9 +121,9 @@ class MessageExt:
     physical_offset: int = 0
     sys_flag: int = 0
     born_timestamp_ms: int = 0
-    born_host: Host = Host("127.0.0.1", 0)
+    born_host: Host = NO_HOST
     store_timestamp_ms: int = 0
-    store_host: Host = Host("127.0.0.1", 0)
+    store_host: Host = NO_HOST
     reconsume_times: int = 0
     prepared_transaction_offset: int = 0
     flag: int = 0
@@ -259,7 +263,7 @@ def decode_records(data: Buffer, *, check_crc: bool = True) -> List[MessageExt]:
     return messages
 
 
-def _record_size(buffer: Buffer, position: int) -> "tuple[int, bool]":
+def _record_size(buffer: Buffer, position: int) -> Tuple[int, bool]:
     if len(buffer) - position < RECORD_MIN_BYTES:
         raise RecordError("%d bytes at %d are too few for a record" % (len(buffer) - position, position))
     total, magic = _TOTAL_AND_MAGIC.unpack_from(buffer, position)
@@ -303,7 +307,7 @@ def _decode(record: memoryview, is_long: bool, check_crc: bool) -> MessageExt:
     )
 
 
-def _piece(record: memoryview, start: int, size: int) -> "tuple[bytes, int]":
+def _piece(record: memoryview, start: int, size: int) -> Tuple[bytes, int]:
     end = start + size
     if size < 0 or end > len(record):
         raise RecordError("a field of %d bytes leaves the record" % size)
@@ -362,7 +366,7 @@ def decode_batch_body(data: bytes) -> List[BatchItem]:
     return items
 
 
-def _decode_batch_item(data: bytes, position: int) -> "tuple[BatchItem, int]":
+def _decode_batch_item(data: bytes, position: int) -> Tuple[BatchItem, int]:
     if len(data) - position < _BATCH_MIN_BYTES:
         raise RecordError("the batch ends in the middle of a message")
     total, _magic, _crc, flag, body_size = _BATCH_HEAD.unpack_from(data, position)

@@ -66,7 +66,7 @@ class UniqueIdFactory:
         self._counter = 0
 
     def next(self, now_ms: int) -> str:
-        """A new id, in upper case hex. Its counter wraps after 65536 ids; more than so many in one millisecond repeat."""
+        """A new id, in upper case hex. The counter wraps: more than 65536 ids in one millisecond would repeat."""
         if not self._month_start_ms <= now_ms < self._month_end_ms:
             self._month_start_ms, self._month_end_ms = _month_around(now_ms)
         counter = self._counter

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bodies of requests and answers, named as Apache names them."""
+
+from __future__ import annotations
+
+from .broker_info import (
+    HAClientRuntimeInfo,
+    HAConnectionRuntimeInfo,
+    HARuntimeInfo,
+    KVTable,
+)
+from .consume_stats import (
+    ConsumerOffsetSerializeWrapper,
+    ConsumeStats,
+    DelayOffsetSerializeWrapper,
+    OffsetWrapper,
+    TopicOffset,
+    TopicStatsTable,
+)
+from .data_version import (
+    DataVersion,
+)
+from .heartbeat import (
+    EXPRESSION_TAG,
+    SUBSCRIBE_ALL,
+    Connection,
+    ConsumerConnection,
+    ConsumerData,
+    GetConsumerListByGroupResponseBody,
+    HeartbeatData,
+    ProducerConnection,
+    ProducerData,
+    SubscriptionData,
+)
+from .lock import (
+    LockBatchRequestBody,
+    LockBatchResponseBody,
+)
+from .message_queue import (
+    MessageQueue,
+)
+from .route import (
+    MASTER_ID,
+    BrokerData,
+    ClusterInfo,
+    QueueData,
+    TopicRouteData,
+)
+from .subscription_group_config import (
+    GroupList,
+    SubscriptionGroupConfig,
+    SubscriptionGroupList,
+    SubscriptionGroupWrapper,
+)
+from .topic_config import (
+    DEFAULT_QUEUE_NUMS,
+    CreateTopicListRequestBody,
+    RegisterBrokerBody,
+    TopicConfig,
+    TopicConfigAndMappingSerializeWrapper,
+    TopicConfigSerializeWrapper,
+    TopicList,
+)
+
+__all__ = [
+    "DEFAULT_QUEUE_NUMS",
+    "EXPRESSION_TAG",
+    "MASTER_ID",
+    "SUBSCRIBE_ALL",
+    "BrokerData",
+    "ClusterInfo",
+    "Connection",
+    "ConsumeStats",
+    "ConsumerConnection",
+    "ConsumerData",
+    "ConsumerOffsetSerializeWrapper",
+    "CreateTopicListRequestBody",
+    "DataVersion",
+    "DelayOffsetSerializeWrapper",
+    "GetConsumerListByGroupResponseBody",
+    "GroupList",
+    "HAClientRuntimeInfo",
+    "HAConnectionRuntimeInfo",
+    "HARuntimeInfo",
+    "HeartbeatData",
+    "KVTable",
+    "LockBatchRequestBody",
+    "LockBatchResponseBody",
+    "MessageQueue",
+    "OffsetWrapper",
+    "ProducerConnection",
+    "ProducerData",
+    "QueueData",
+    "RegisterBrokerBody",
+    "SubscriptionData",
+    "SubscriptionGroupConfig",
+    "SubscriptionGroupList",
+    "SubscriptionGroupWrapper",
+    "TopicConfig",
+    "TopicConfigAndMappingSerializeWrapper",
+    "TopicConfigSerializeWrapper",
+    "TopicList",
+    "TopicOffset",
+    "TopicRouteData",
+    "TopicStatsTable",
+]
