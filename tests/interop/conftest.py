@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every case runs against both engines; `--engine` picks one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .harness.client import ClientProcess
+from .harness.cluster import Cluster
+from .harness.engine import ENGINES, Engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+StartCluster = Callable[..., Cluster]
+StartClient = Callable[..., ClientProcess]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=sorted(ENGINES), help="run the cases against this engine only")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--engine")
+        names = [chosen] if chosen else sorted(ENGINES, reverse=True)
+        metafunc.parametrize("engine", [ENGINES[name] for name in names], ids=names)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Ends, in the reverse order of their start, what a case has started."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def start_cluster(engine: Engine, tmp_path: Path, stack: ExitStack, request: pytest.FixtureRequest) -> StartCluster:
+    """A function (mode, **options) that brings a cluster up; it is gone when the case ends."""
+
+    def start(mode: str, **options: int) -> Cluster:
+        cluster = stack.enter_context(Cluster(engine, tmp_path / mode, mode, **options))
+        request.node.stash.setdefault(CLUSTERS, []).append(cluster)
+        return cluster.start()
+
+    return start
+
+
+@pytest.fixture
+def start_client(tmp_path: Path, stack: ExitStack) -> StartClient:
+    """A function (subcommand, **options) that starts one of the official client programs."""
+
+    def start(subcommand: str, **options: object) -> ClientProcess:
+        return stack.enter_context(ClientProcess(tmp_path, subcommand, **options))
+
+    return start
+
+
+CLUSTERS = pytest.StashKey[list[Cluster]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed case shows the last lines of every server it had."""
+    report = yield
+    if call.when == "call" and report.failed:
+        for cluster in item.stash.get(CLUSTERS, []):
+            report.sections.append(("servers", cluster.tails()))
+    return report

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Apache's own client programs, run as processes: the test reads what they print, line by line.
+
+ready (all): the client has started.
+sent (produce): key (of a batch: keys with commas), status, msgId, offsetMsgId, broker, queueId, queueOffset, millis.
+posted (produce, one-way): key.
+failed (produce): key, code (of the broker, or null), error, millis.
+received (push, lite-pull, pull): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
+    reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
+queue (pull): broker, queueId, min, max.
+done (all): next (produce); distinct, received (the others).
+
+`servedBy` is the address whose connection brought the message; `storeHost` is written in the record and stays the
+master's on a slave.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from .engine import java_argv
+from .waiting import DeadlineError, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Event = dict[str, Any]
+
+# Quick to start rather than quick in the long run.
+_SMALL_JVM = ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+_START_DEADLINE_S = 60.0
+_END_DEADLINE_S = 60.0
+
+
+class ClientProcess:
+    """One client program. Use it as a context; it ends when its standard input closes."""
+
+    def __init__(self, directory: Path, subcommand: str, **options: object) -> None:
+        self.subcommand = subcommand
+        self.events: list[Event] = []
+        flags = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+        jvm = (*_SMALL_JVM, f"-Duser.home={directory}")
+        argv = [*java_argv("interop.ClientTool", logback="client.logback.xml", options=jvm), subcommand, *flags]
+        self._errors = directory / f"{subcommand}-{id(self):x}.log"
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        assert self._process.stdout is not None
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> ClientProcess:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def of(self, event: str) -> list[Event]:
+        return [seen for seen in self.events.copy() if seen["event"] == event]
+
+    def acknowledged(self, status: str = "SEND_OK") -> list[str]:
+        """The keys of all messages that were answered with this status."""
+        return [key for sent in self.of("sent") if sent["status"] == status for key in sent["key"].split(",")]
+
+    def received_keys(self) -> list[str]:
+        return [received["key"] for received in self.of("received")]
+
+    def wait(self, what: str, condition: Callable[[ClientProcess], bool], *, within_s: float) -> None:
+        """Waits for something to be true of the events so far; ends at once when the program has ended without it."""
+
+        def look() -> bool:
+            ended = self._process.poll() is not None and not self._reader.is_alive()
+            if condition(self):
+                return True
+            if ended:
+                raise DeadlineError(f"{self.subcommand} ended without {what}\n{self.tail()}")
+            return False
+
+        wait_for(what, look, within_s=within_s, detail=self.tail)
+
+    def wait_ready(self) -> ClientProcess:
+        self.wait("start of the client", lambda client: bool(client.of("ready")), within_s=_START_DEADLINE_S)
+        return self
+
+    def close_input(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def finish(self, within_s: float = _END_DEADLINE_S) -> Event:
+        """Waits for the program to end by itself; returns its `done` line."""
+        try:
+            status = self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise DeadlineError(f"{self.subcommand} runs on after {within_s:g} s\n{self.tail()}") from None
+        self._reader.join()
+        if status != 0 or not self.of("done"):
+            raise DeadlineError(f"{self.subcommand} ended with status {status}\n{self.tail()}")
+        return self.of("done")[0]
+
+    def tail(self) -> str:
+        errors = self._errors.read_text(errors="replace").splitlines()[-30:]
+        last = [json.dumps(event) for event in self.events[-10:]]
+        return "\n".join([f"--- {self.subcommand}: last events", *last, "--- its log", *errors])
+
+    def _read(self, stdout: IO[bytes]) -> None:
+        with stdout:
+            for line in stdout:
+                self.events.append(json.loads(line))
+
+
+@dataclass(frozen=True)
+class MqadminResult:
+    status: int
+    stdout: str
+    stderr: str
+
+
+def mqadmin(directory: Path, namesrv_addr: str, *args: str, timeout_s: float = 60.0) -> MqadminResult:
+    """Runs one command of Apache's own mqadmin. Its exit status is 0 for most failures, so read its output too."""
+    jvm = (*_SMALL_JVM, f"-Duser.home={directory}")
+    argv = java_argv("org.apache.rocketmq.tools.command.MQAdminStartup", logback="client.logback.xml", options=jvm)
+    argv += [args[0], "-n", namesrv_addr, *args[1:]]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)
+    return MqadminResult(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole cluster of one engine on loopback.
+
+It is up when every name server lists every broker and every slave is in sync.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import wire
+from .engine import BROKER_BOOT_LINE, NAMESRV_BOOT_LINE, Engine
+from .mode import BrokerPlan, plan
+from .ports import free_broker_port, free_port
+from .server import Server
+from .waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_LOOPBACK = "127.0.0.1"
+# A broker registers at its start and then every 10 s (`registerNameServerPeriod` in mode.py); twice that, and air.
+_REGISTERED_DEADLINE_S = 40.0
+# A Java slave asks the name server for its master at registration and then connects within 5 s.
+_IN_SYNC_DEADLINE_S = 60.0
+
+
+@dataclass
+class Broker:
+    plan: BrokerPlan
+    server: Server
+
+    @property
+    def node(self) -> str:
+        return self.plan.node
+
+    @property
+    def address(self) -> str:
+        return self.server.address
+
+    def ha_status(self) -> dict[str, Any]:
+        """Code 907: what the master (or slave) says of its replication."""
+        status = wire.ask(self.address, wire.GET_BROKER_HA_STATUS).json()
+        assert isinstance(status, dict)
+        return status
+
+    def in_sync_slaves(self) -> int:
+        connections = self.ha_status().get("haConnectionInfo") or []
+        return sum(1 for connection in connections if connection["inSync"])
+
+
+class Cluster:
+    """Name servers and brokers of one engine. Use it as a context: what it started, it ends."""
+
+    def __init__(self, engine: Engine, directory: Path, mode: str, *, namesrv_count: int = 1) -> None:
+        self.engine = engine
+        self.mode = mode
+        self.directory = directory
+        self.namesrvs = [self._namesrv(f"ns-{i + 1}") for i in range(namesrv_count)]
+        self.brokers = {broker.node: broker for broker in map(self._broker, plan(mode))}
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        for server in self.servers():
+            server.end()
+
+    @property
+    def namesrv_addr(self) -> str:
+        return ";".join(namesrv.address for namesrv in self.namesrvs)
+
+    def servers(self) -> Iterable[Server]:
+        yield from (broker.server for broker in self.brokers.values())
+        yield from self.namesrvs
+
+    def masters(self) -> list[Broker]:
+        return [broker for broker in self.brokers.values() if broker.plan.broker_id == 0]
+
+    def slaves(self) -> list[Broker]:
+        return [broker for broker in self.brokers.values() if broker.plan.broker_id != 0]
+
+    def slave_of(self, master: Broker) -> Broker:
+        return next(slave for slave in self.slaves() if slave.plan.broker_name == master.plan.broker_name)
+
+    def start(self) -> Cluster:
+        """Name servers, masters, slaves; returns when all are registered everywhere and the slaves are in sync."""
+        self._start(self.namesrvs)
+        self.start_brokers(self.masters())
+        self.start_brokers(self.slaves())
+        return self
+
+    def start_brokers(self, brokers: list[Broker]) -> None:
+        """Starts these brokers and waits until they are what the others expect of them."""
+        self._start([broker.server for broker in brokers])
+        for broker in brokers:
+            self.wait_registered(broker)
+        for master in self.masters():
+            if any(self._replicate(master, broker) for broker in brokers):
+                self.wait_in_sync(master)
+
+    def wait_registered(self, broker: Broker) -> None:
+        wait_for(
+            f"registration of {broker.node} at every name server",
+            lambda: all(self._lists(namesrv, broker) for namesrv in self.namesrvs),
+            within_s=_REGISTERED_DEADLINE_S,
+            detail=broker.server.tail,
+        )
+
+    def wait_in_sync(self, master: Broker) -> None:
+        """Code 907 at the master: its slave is connected and has everything."""
+        wait_for(
+            f"slave of {master.node} in sync",
+            lambda: master.in_sync_slaves() >= 1,
+            within_s=_IN_SYNC_DEADLINE_S,
+            detail=self.tails,
+        )
+
+    def tails(self) -> str:
+        return "\n".join(server.tail() for server in self.servers())
+
+    def _replicate(self, master: Broker, broker: Broker) -> bool:
+        """Whether `broker` is in a pair with `master`, and the other half of the pair runs."""
+        if broker.plan.broker_name != master.plan.broker_name or not self.slaves():
+            return False
+        return master.server.is_alive and self.slave_of(master).server.is_alive
+
+    @staticmethod
+    def _start(servers: list[Server]) -> None:
+        for server in servers:
+            server.start()
+        for server in servers:
+            server.wait_booted()
+
+    @staticmethod
+    def _lists(namesrv: Server, broker: Broker) -> bool:
+        table = wire.ask(namesrv.address, wire.GET_BROKER_CLUSTER_INFO).json()["brokerAddrTable"]
+        addresses = table.get(broker.plan.broker_name, {}).get("brokerAddrs", {})
+        return bool(addresses.get(str(broker.plan.broker_id)) == broker.address)
+
+    def _namesrv(self, name: str) -> Server:
+        directory = self._directory(name)
+        port = free_port()
+        conf = directory / "namesrv.conf"
+        conf.write_text(f"listenPort={port}\nbindAddress={_LOOPBACK}\n")
+        argv = [*self.engine.argv("mqnamesrv", directory), "-c", str(conf)]
+        return Server(name, f"{_LOOPBACK}:{port}", argv, self.engine.env(directory), directory, NAMESRV_BOOT_LINE)
+
+    def _broker(self, broker: BrokerPlan) -> Broker:
+        directory = self._directory(broker.node)
+        port = free_broker_port()
+        settings = broker.settings | {
+            "brokerName": broker.broker_name,
+            "brokerId": str(broker.broker_id),
+            "brokerIP1": _LOOPBACK,
+            "brokerIP2": _LOOPBACK,
+            "listenPort": str(port),
+            "haListenPort": str(port + 1),
+            "storePathRootDir": str(directory / "store"),
+            "storePathCommitLog": str(directory / "store" / "commitlog"),
+        }
+        conf = directory / "broker.conf"
+        conf.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        argv = [*self.engine.argv("mqbroker", directory), "-n", self.namesrv_addr, "-c", str(conf)]
+        address = f"{_LOOPBACK}:{port}"
+        server = Server(broker.node, address, argv, self.engine.env(directory), directory, BROKER_BOOT_LINE)
+        return Broker(broker, server)
+
+    def _directory(self, name: str) -> Path:
+        directory = self.directory / name
+        (directory / "home").mkdir(parents=True)
+        return directory
