@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class MemoryLog:
-    """`rmq.store.ha.replicated_log.ReplicatedLog` in files of file_bytes; `commit` is what a store does in each tick."""
+    """A `ReplicatedLog` in files of file_bytes; `commit` is what a store does in each tick."""
 
     def __init__(self, content: bytes = b"", *, file_bytes: int = 1024, start: int = 0) -> None:
         self.file_bytes = file_bytes

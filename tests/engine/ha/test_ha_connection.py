@@ -23,7 +23,7 @@ def connection(log: MemoryLog, *, batch_bytes: int = 32768) -> HaConnection:
 
 
 def test_first_transfer_is_apaches() -> None:
-    """A request for 64 in a log of 16 KiB files is one frame up to the end of the first file, as captured from 5.4.0."""
+    """A request for 64 in 16 KiB files: one frame to the end of the first file, as captured from 5.4.0."""
     log = MemoryLog(bytes(16384 + 100), file_bytes=16384)
     slave = connection(log)
     slave.receive(bytes.fromhex("0000000000000040"), now_ms=0)
