@@ -10,11 +10,16 @@ from rmq.store.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.engine.fakes import FakeReactor
+
 
 class MemoryLog:
-    """A `ReplicatedLog` in files of file_bytes; `commit` is what a store does in each tick."""
+    """A `ReplicatedLog` in files of file_bytes. With a reactor it commits at the end of each tick, as a store does."""
 
-    def __init__(self, content: bytes = b"", *, file_bytes: int = 1024, start: int = 0) -> None:
+    def __init__(
+        self, content: bytes = b"", *, file_bytes: int = 1024, start: int = 0, reactor: FakeReactor | None = None
+    ) -> None:
+        self.reactor = reactor
         self.file_bytes = file_bytes
         self.start = start
         self.content = bytearray(content)
@@ -42,6 +47,8 @@ class MemoryLog:
         if physical_offset != self.max_physical_offset + len(self.pending):
             raise StoreError(f"offset {physical_offset} is not the end {self.max_physical_offset}")
         self.pending += data
+        if self.reactor is not None:
+            self.reactor.call_soon(self.commit)
 
     def on_commit(self, callback: Callable[[int], None]) -> None:
         self._callbacks.append(callback)
