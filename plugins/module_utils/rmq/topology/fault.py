@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Dict, Iterable, List
 
 # A fault quotes what the user wrote; a whole file pasted into a variable must not fill the screen.
 _QUOTED_MAX_CHARS = 160
@@ -27,6 +28,14 @@ class Fault:
         """The fault in one line, safe to print: no control characters, nothing endless."""
         head = f"{self.host}: {self.value}" if self.host else self.value
         return one_line(f"{head}: {self.rule}. {self.mend}")
+
+
+def lines(faults: Iterable[Fault]) -> List[str]:
+    """One line for each fault, in their order; hosts that have the same one (a group's variable) share a line."""
+    hosts: Dict[Fault, List[str]] = {}
+    for fault in faults:
+        hosts.setdefault(replace(fault, host=""), []).append(fault.host)
+    return [replace(fault, host=", ".join(names)).text() for fault, names in hosts.items()]
 
 
 def quoted(value: object) -> str:

@@ -99,6 +99,10 @@ CHOICES: Mapping[str, Tuple[str, ...]] = {
 }
 
 
+# Their values are shown to nobody: not in a fault, not in a log, not in an answer.
+SECRET_KEYS = frozenset(("initAuthenticationUser", "innerClientAuthenticationCredentials"))
+
+
 @dataclass(frozen=True)
 class Form:
     """A form that a text value has, and how to say it."""

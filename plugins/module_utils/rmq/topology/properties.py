@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from .fault import Fault, quoted
+from .limits import SECRET_KEYS
 from .rule import Rule
 
 # A broker.conf that Apache rewrote in full has 456 lines and about 20 KB; beyond this it is some other file.
@@ -42,6 +43,11 @@ class Setting:
     value: str
     line: int
     source: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The setting as a fault quotes it: secrets masked."""
+        return f"{quoted(self.key)}={'********' if self.key in SECRET_KEYS else quoted(self.value)}"
 
     @property
     def place(self) -> str:
@@ -74,12 +80,13 @@ def parse(data: bytes, source: str) -> Parsed:
         raw_key, raw_value = _split(line)
         key, value = _unescaped(raw_key), _unescaped(raw_value)
         if key is None or value is None:
-            faults.append(Rule.FILE_ESCAPE.fault(place, quoted(line), "Write \\uXXXX, or \\\\ for a backslash"))
+            faults.append(Rule.FILE_ESCAPE.fault(place, quoted(raw_key), "Write \\uXXXX, or \\\\ for a backslash"))
             continue
+        setting = Setting(key, value, number, source)
+        settings.append(setting)
         if not raw_value.isascii():
-            mend = f"Write {raw_key}={_ascii(value)}"
-            faults.append(Rule.VALUE_ASCII.fault(place, f"{key}={quoted(value)}", mend))
-        settings.append(Setting(key, value, number, source))
+            mend = f"Write {'it so' if key in SECRET_KEYS else f'{raw_key}={_ascii(value)}'}"
+            faults.append(Rule.VALUE_ASCII.fault(place, setting.shown, mend))
     return Parsed(tuple(settings), tuple(faults))
 
 

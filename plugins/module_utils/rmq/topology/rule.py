@@ -68,7 +68,7 @@ class Rule(str, Enum):
     NAMESRV_NEEDED = "a broker has name servers: those of its cluster, or rocketmq_namesrv_addr"
     CONFIG_FORM = "{variable} is a mapping of RocketMQ's keys to values"
     CONFIG_AGREES = "{key} follows from {source}; where it is written too, it says the same"
-    ROLE_AGREES = "the mode {mode} makes this node {role}; where brokerRole is written too, it says the same"
+    ROLE_AGREES = "mode and rocketmq_broker_id make this node {role}; where brokerRole is written too, it says the same"
 
     # Pairs.
     ONE_MASTER = "exactly one node of a pair has rocketmq_broker_id 0"
@@ -80,6 +80,7 @@ class Rule(str, Enum):
     TWO_MASTERS = "{mode} has at least two masters in a cluster"
     IN_SYNC_BOUNDS = "rocketmq_in_sync_replicas counts the master too: 2 at least, {size} (the pair's size) at most"
     IN_SYNC_MODE = "only 2m-2s-sync waits for slaves, so rocketmq_in_sync_replicas has a meaning there alone"
+    IN_SYNC_SAME = "rocketmq_in_sync_replicas is the same in the whole pair, so that it stays when a slave is promoted"
     FILE_SIZE_SAME = "all nodes of a pair have the same mappedFileSizeCommitLog, because the log is copied byte by byte"
 
     # Clusters and machines.
@@ -88,6 +89,7 @@ class Rule(str, Enum):
     PORTS_ONCE = "nodes on one machine take different ports (a broker takes listenPort, listenPort-2 and haListenPort)"
     STORE_ONCE = "each node on a machine has a store of its own, none inside another's"
     LOG_ONCE = "each node on a machine has a log directory of its own"
+    HOME_ONE_CLUSTER = "a rocketmq_home holds one cluster"
 
     @property
     def slug(self) -> str:

@@ -17,7 +17,7 @@ from .address import is_host, is_wildcard, parse_endpoints
 from .fault import Fault, quoted
 from .keys import KEYS_OF, RENAMED, VERSION, Key
 from .kind import Engine, Kind
-from .limits import BROKER_PORT_RANGE, CHOICES, FORMS, INTEGER_RANGES, MASTER_ROLES, PORT_RANGE, RANGES
+from .limits import BROKER_PORT_RANGE, CHOICES, FORMS, INTEGER_RANGES, MASTER_ROLES, PORT_RANGE, RANGES, SECRET_KEYS
 from .python_engine import OWN_KEYS, Use, refusal, use_of
 from .rule import Rule
 
@@ -84,14 +84,14 @@ def known_keys(engine: Engine, kind: Kind) -> Mapping[str, Key]:
     return {**KEYS_OF[kind], **{key.name: key for key in OWN_KEYS[kind]}}
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], ratio: float = _NEAR_RATIO) -> str:
     """The right name that was probably meant, or an empty string. Another case alone wins over all."""
     names = sorted(known)
     folded = name.strip().lower().replace("_", "").replace("-", "").replace(".", "")
     by_fold = {candidate.lower().replace("_", ""): candidate for candidate in names}
     if folded in by_fold:
         return by_fold[folded]
-    close = difflib.get_close_matches(folded[:127], list(by_fold), n=1, cutoff=_NEAR_RATIO)
+    close = difflib.get_close_matches(folded[:127], list(by_fold), n=1, cutoff=ratio)
     return by_fold[close[0]] if close else ""
 
 
@@ -100,8 +100,8 @@ def _twice(settings: Sequence[Setting]) -> Iterable[Fault]:
     for setting in settings:
         winner = last[setting.key]
         if setting is not winner and setting.value != winner.value:
-            value = f"{setting.key}={quoted(setting.value)}"
-            mend = f"Remove this line or line {winner.line} ({setting.key}={quoted(winner.value)})"
+            value = setting.shown
+            mend = f"Remove this line or line {winner.line} ({winner.shown})"
             yield Rule.KEY_TWICE.fault(setting.place, value, mend, last=winner.line)
 
 
@@ -115,7 +115,7 @@ def _unknown(setting: Setting, keys: Mapping[str, Key], kind: Kind) -> Fault:
     else:
         near = nearest(name, keys)
         mend = f"Write {near}" if near else "Remove it"
-    value = f"{quoted(setting.key)}={quoted(setting.value)}"
+    value = setting.shown
     return Rule.KEY_UNKNOWN.fault(setting.place, value, mend, version=VERSION, kind=_program(kind))
 
 
@@ -125,12 +125,13 @@ def _program(kind: Kind) -> str:
 
 def _value_of(setting: Setting, key: Key, engine: Engine, kind: Kind) -> Tuple[Optional[Value], Optional[Fault]]:
     """The typed value, or the first rule that it breaks; neither for an empty text, which sets nothing."""
-    shown, place = f"{setting.key}={quoted(setting.value)}", setting.place
+    shown, place = setting.shown, setting.place
     if not setting.value.isprintable():
         return None, Rule.VALUE_CONTROL.fault(place, shown, f"Write {key.name}= and the value in one line")
     text = setting.value.strip()
     if text != setting.value:
-        return None, Rule.VALUE_BLANKS.fault(place, shown, f"Write {key.name}={text}")
+        mend = "Write it without them" if key.name in SECRET_KEYS else f"Write {key.name}={text}"
+        return None, Rule.VALUE_BLANKS.fault(place, shown, mend)
     if engine is Engine.PYTHON:
         why = refusal(key.name, text, kind)
         if why:
@@ -170,7 +171,7 @@ def _example(key: Key) -> str:
 
 
 def _text_value(setting: Setting, key: Key, kind: Kind) -> Tuple[Optional[Value], Optional[Fault]]:
-    text, place, shown = setting.value, setting.place, f"{setting.key}={quoted(setting.value)}"
+    text, place, shown = setting.value, setting.place, setting.shown
     if key.name in CHOICES:
         choices = CHOICES[key.name]
         if text in choices:
