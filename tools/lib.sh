@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034
 # Shared by the set-up scripts: where the clone and its cache are, how to speak, how to install a Debian package.
 # Sourced, never run.
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes sure a Docker engine answers. Where one does already, this changes nothing. Where there is no service
 # manager (a container, a small VM), dockerd is started by hand and stays until the machine stops.
+# shellcheck source=tools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # A default that Docker itself has; named here because it is read before the engine runs.
@@ -27,7 +28,7 @@ start_by_hand() {
 answers && exit 0
 only_one docker
 answers && exit 0
-command -v dockerd >/dev/null && command -v docker >/dev/null || apt_install docker.io iptables
+if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then apt_install docker.io iptables; fi
 [ "$(id -u)" -eq 0 ] || die "a Docker engine is installed but does not answer, and only root can start it"
 if [ -d /run/systemd/system ]; then systemctl start docker; else start_by_hand; fi
 deadline=$((SECONDS + start_deadline_s))

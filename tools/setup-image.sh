@@ -4,6 +4,7 @@
 # It is bootstrapped from Debian's packages, so no image registry is needed. Prints the image's name.
 #
 # Run it unprivileged, as: docker run -d --tmpfs /run --tmpfs /run/lock -v /sys/fs/cgroup:/sys/fs/cgroup:ro NAME
+# shellcheck source=tools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 suite=bookworm
@@ -15,6 +16,7 @@ have_image() { docker image inspect "$image" >/dev/null 2>&1; }
 
 # The mirror that apt on this machine already uses for Debian itself; none: debootstrap's own default.
 debian_mirror() {
+    # shellcheck disable=SC2016  # apt's own placeholders
     apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
         awk -v suite="$suite" '$1 == "Debian" && $2 == suite {print $3; exit}'
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes sure of Java 17, fetches Apache's jars by Maven and compiles the official-client programs of the interop tests.
 # Prints the directory that holds lib/ (the jars) and classes/. Done once for each content of tests/interop/java.
+# shellcheck source=tools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 source_dir=$ROOT/tests/interop/java

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes .venv of the machine's Python and installs a requirements file into it.
 # usage: tools/setup-venv.sh run|dev
+# shellcheck source=tools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 level=${1:?usage: tools/setup-venv.sh run|dev}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 StartCluster = Callable[..., Cluster]
 StartClient = Callable[..., ClientProcess]
+Figures = Callable[[str], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,6 +61,22 @@ def start_client(tmp_path: Path, stack: ExitStack) -> StartClient:
     return start
 
 
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Figures:
+    """A function (text) whose text is printed, with the name of the case, at the end of the run."""
+
+    def add(text: str) -> None:
+        request.config.stash.setdefault(FIGURES, []).append(f"{request.node.name}: {text}")
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
+
+
+FIGURES = pytest.StashKey[list[str]]()
 CLUSTERS = pytest.StashKey[list[Cluster]]()
 
 

@@ -17,6 +17,7 @@ master's on a slave.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -91,6 +92,13 @@ class ClientProcess:
         self.wait("start of the client", lambda client: bool(client.of("ready")), within_s=_START_DEADLINE_S)
         return self
 
+    def freeze(self) -> None:
+        """The client stands still; what it would have read stays on the broker."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
     def close_input(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -131,3 +139,11 @@ def mqadmin(directory: Path, namesrv_addr: str, *args: str, timeout_s: float = 6
     argv += [args[0], "-n", namesrv_addr, *args[1:]]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)
     return MqadminResult(done.returncode, done.stdout, done.stderr)
+
+
+def create_topic(directory: Path, namesrv_addr: str, topic: str, *, queues: int = 4) -> None:
+    """Creates a topic on every master, by Apache's mqadmin: automatic creation may choose one master alone."""
+    queue_counts = ("-r", str(queues), "-w", str(queues))
+    result = mqadmin(directory, namesrv_addr, "updateTopic", "-c", "DefaultCluster", "-t", topic, *queue_counts)
+    if "create topic to" not in result.stdout:
+        raise AssertionError(f"mqadmin could not create {topic}: {result}")
