@@ -281,15 +281,16 @@ def _decode_json_header(header: bytes) -> RemotingCommand:
     get = value.get
     remark = get("remark")
     language = get("language")
-    return RemotingCommand(
+    command = RemotingCommand(
         _int_field(get("code"), "code"),
         language=language if isinstance(language, str) else "OTHER",
-        version=_int_field(get("version"), "version"),
         opaque=_int_field(get("opaque"), "opaque"),
-        flag=_int_field(get("flag"), "flag"),
-        remark=remark if remark is None or isinstance(remark, str) else _field_text(remark),
         ext_fields=_text_fields(get("extFields")),
     )
+    command.version = _int_field(get("version"), "version")
+    command.flag = _int_field(get("flag"), "flag")
+    command.remark = remark if remark is None or isinstance(remark, str) else _field_text(remark)
+    return command
 
 
 def _int_field(value: object, name: str) -> int:

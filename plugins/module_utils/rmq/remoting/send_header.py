@@ -4,12 +4,13 @@
 A general decode of the JSON header costs more than the rest of a send, so headers in the form that the Java client
 writes are cut by their known key order:
 
-    {"code":310,"extFields":{"a":"group","b":"topic","c":"TBW102","d":"4"      <- constant for a producer: cached
-    ,"e":"3","f":"0","g":"1795343239431","h":"0"                               <- four numbers
-    ,"i":"KEYS\\u0001k1\\u0002"                                                <- properties
-    ,"j":"0","k":"false","m":"false","n":"broker-a"},"flag":0,"language":"JAVA","opaque":   <- constant: cached
-    8                                                                          <- opaque
-    ,"serializeTypeCurrentRPC":"JSON","version":493}                           <- constant, with the part before
+    {"code":310,"extFields":{"a":"group","b":"topic","c":"TBW102","d":"4","e":"3","f":"0","g":"   <- few forms: cached
+    1795343239431                                                                                 <- 13 digits
+    ","h":"0","i":"                                                                               <- constant
+    KEYS\\u0001k1\\u0002                                                                          <- properties
+    ","j":"0","k":"false","m":"false","n":"broker-a"},"flag":0,"language":"JAVA","opaque":        <- few forms: cached
+    8                                                                                             <- opaque
+    ,"serializeTypeCurrentRPC":"JSON","version":493}                                              <- with the one above
 
 A constant part is believed only after the general JSON parser has read it once and found exactly the expected keys.
 Whatever does not fit goes to the general decoder, so both ways give the same result for every input. (The Go client
@@ -119,39 +120,26 @@ def _from_ext_fields(fields: Dict[str, str], long_names: bool) -> SendHeader:
     )
 
 
-class _Head(NamedTuple):
-    code: int
-    producer_group: str
-    topic: str
-    default_topic: str
-    default_topic_queue_nums: int
-
-
-class _Tail(NamedTuple):
-    reconsume_times: int
-    unit_mode: bool
-    max_reconsume_times: Optional[int]
-    batch: bool
-    broker_name: Optional[str]
-    flag: int
-    language: str
-    version: int
-
+# What a cached head and a cached tail say: the fields of SendHeader before the born timestamp and after the
+# properties, and those of the command.
+_Head = Tuple[int, Tuple[Any, ...]]
+_Tail = Tuple[int, str, int, Tuple[Any, ...]]
 
 _heads: Dict[bytes, _Head] = {}
-_tails: Dict[Tuple[bytes, bytes], _Tail] = {}
+_tails: Dict[bytes, _Tail] = {}
 
 _FAST_CODES = frozenset({int(RequestCode.SEND_MESSAGE_V2), int(RequestCode.SEND_BATCH_MESSAGE)})
 _START = b'{"code":3'
-_QUEUE_ID = b',"e":"'
-_PROPERTIES = b'"i":"'
+_BORN = b'"g":"'
+# Until the year 2286 a time in milliseconds has 13 digits; other times go the general way.
+_BORN_DIGITS = 13
+_FLAG = b'","h":"0","i":"'
 _TAIL = b'","j":"'
 _OPAQUE = b'"opaque":'
 _END = b',"serializeTypeCurrentRPC":"JSON","version":'
-# What stands between the four numbers when the text from `e` to the properties is split at its quotes.
-_BETWEEN = [b",", b"e", b":", b",", b"f", b":", b",", b"g", b":", b",", b"h", b":", b","]
-_INT_DIGITS = 9
-_LONG_DIGITS = 18
+# Nine digits always fit 32 bits. A first 0 is a number of its own in JSON.
+_OPAQUE_DIGITS = 9
+_ZERO = ord("0")
 
 
 def decode_send(header: bytes) -> Optional[RemotingCommand]:
@@ -161,67 +149,35 @@ def decode_send(header: bytes) -> Optional[RemotingCommand]:
     """
     if not header.startswith(_START):
         return None
-    numbers_at = header.find(_QUEUE_ID)
-    properties_at = header.find(_PROPERTIES, numbers_at)
-    tail_at = header.find(_TAIL, properties_at)
-    opaque_at = header.find(_OPAQUE, tail_at)
+    # find() answers -1 for what is missing: whatever is then cut out is no known constant part.
+    born_at = header.find(_BORN) + 5
+    born_end = born_at + _BORN_DIGITS
+    tail_at = header.find(_TAIL, born_end)
+    opaque_at = header.find(_OPAQUE, tail_at) + 9
     end_at = header.find(_END, opaque_at)
-    # find() answers -1 for what is missing, and a later search from -1 would start at the last byte.
-    if not 0 < numbers_at < properties_at < tail_at < opaque_at < end_at:
+    if not header.startswith(_FLAG, born_end) or tail_at < born_end + 15 or opaque_at < tail_at or end_at < opaque_at:
         return None
-    head_bytes = header[:numbers_at]
+    head_bytes = header[:born_at]
     head = _heads.get(head_bytes) or _learn_head(head_bytes)
-    tail_key = (header[tail_at : opaque_at + 9], header[end_at:])
-    tail = _tails.get(tail_key) or _learn_tail(tail_key)
-    numbers = _four_numbers(header[numbers_at:properties_at])
-    opaque = header[opaque_at + 9 : end_at]
-    properties = _json_text(header[properties_at + 5 : tail_at])
-    if head is None or tail is None or numbers is None or properties is None or not _is_plain(opaque, _INT_DIGITS):
+    tail_bytes = header[tail_at:opaque_at] + header[end_at:]
+    tail = _tails.get(tail_bytes) or _learn_tail(tail_bytes)
+    born = header[born_at:born_end]
+    opaque = header[opaque_at:end_at]
+    properties = _json_text(header[born_end + 15 : tail_at])
+    if head is None or tail is None or properties is None or not born.isdigit() or not opaque.isdigit():
         return None
-    code, group, topic, default_topic, queue_nums = head
-    retries, unit_mode, max_retries, batch, broker_name, flag, language, version = tail
-    command = RemotingCommand.sent(
-        header,
-        SendHeader(
-            group,
-            topic,
-            default_topic,
-            queue_nums,
-            *numbers,
-            properties,
-            retries,
-            unit_mode,
-            max_retries,
-            batch,
-            broker_name,
-        ),
-    )
+    if born[0] == _ZERO or len(opaque) > _OPAQUE_DIGITS or (opaque[0] == _ZERO and len(opaque) > 1):
+        return None
+    code, before = head
+    flag, language, version, after = tail
+    fields: SendHeader = tuple.__new__(SendHeader, before + (int(born), 0, properties) + after)
+    command = RemotingCommand.sent(header, fields)
     command.code = code
     command.language = language
     command.version = version
     command.opaque = int(opaque)
     command.flag = flag
     return command
-
-
-def _four_numbers(text: bytes) -> Optional[Tuple[int, int, int, int]]:
-    parts = text.split(b'"')
-    if len(parts) != 17:
-        return None
-    queue_id, sys_flag, born, flag = parts[3], parts[7], parts[11], parts[15]
-    del parts[3::4]
-    if parts != _BETWEEN:
-        return None
-    if not (_is_plain(sys_flag, _INT_DIGITS) and _is_plain(born, _LONG_DIGITS) and _is_plain(flag, _INT_DIGITS)):
-        return None
-    if not (_is_plain(queue_id, _INT_DIGITS) or queue_id == b"-1"):
-        return None
-    return int(queue_id), int(sys_flag), int(born), int(flag)
-
-
-def _is_plain(digits: bytes, most: int) -> bool:
-    """A number as everyone writes it: no sign, no leading zero (which JSON forbids for the opaque), no overflow."""
-    return digits.isdigit() and len(digits) <= most and (digits[0] != 48 or len(digits) == 1)
 
 
 def _json_text(raw: bytes) -> Optional[str]:
@@ -231,6 +187,9 @@ def _json_text(raw: bytes) -> Optional[str]:
         if b"\\" in plain:
             return _general_text(raw)
         raw = plain
+    if b'"' in raw:
+        # The text ends here and not where it was cut: this is no header of the known form.
+        return None
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -246,52 +205,53 @@ def _general_text(raw: bytes) -> Optional[str]:
 
 
 def _learn_head(text: bytes) -> Optional[_Head]:
-    outer = _parse_once(text + b"}}")
-    fields = outer.get("extFields") if outer else None
-    if not outer or set(outer) != {"code", "extFields"} or not isinstance(fields, dict) or set(fields) != set("abcd"):
+    outer = _parse_once(text + b'0"}}')
+    fields = _texts(outer, "extFields")
+    if outer is None or set(outer) != {"code", "extFields"} or set(fields) != set("abcdefg"):
         return None
     code = outer["code"]
     if type(code) is not int or code not in _FAST_CODES:
         return None
-    if not all(isinstance(value, str) for value in fields.values()):
-        return None
     try:
-        head = _Head(code, fields["a"], fields["b"], fields["c"], int_field(fields, "d"))
+        numbers = tuple(int_field(fields, name) for name in "def")
     except ValueError:
         return None
+    head = (code, (fields["a"], fields["b"], fields["c"], *numbers))
     _bounded(_heads)[text] = head
     return head
 
 
-def _learn_tail(key: Tuple[bytes, bytes]) -> Optional[_Tail]:
+def _learn_tail(text: bytes) -> Optional[_Tail]:
     """Parses the constant parts with an opaque of 0 between them, and the properties' opening in front."""
-    outer = _parse_once(b'{"extFields":{"i":"' + key[0] + b"0" + key[1])
-    fields = outer.get("extFields") if outer else None
+    outer = _parse_once(b'{"extFields":{"i":"' + text.replace(_OPAQUE, _OPAQUE + b"0", 1))
+    fields = _texts(outer, "extFields")
     known = {"extFields", "flag", "language", "opaque", "serializeTypeCurrentRPC", "version"}
-    if not outer or set(outer) != known or not isinstance(fields, dict):
-        return None
-    if not {"i", "j", "k", "m"} <= set(fields) <= set("ijklmn"):
+    if outer is None or set(outer) != known or not {"i", "j", "k", "m"} <= set(fields) <= set("ijklmn"):
         return None
     numbers_fit = all(type(outer[name]) is int and 0 <= outer[name] <= BINARY_CODE_MAX for name in ("flag", "version"))
-    if not numbers_fit or not isinstance(outer["language"], str):
-        return None
-    if not all(isinstance(value, str) for value in fields.values()):
+    if not numbers_fit or outer["opaque"] != 0 or not isinstance(outer["language"], str):
         return None
     try:
-        tail = _Tail(
+        after = (
             int_field(fields, "j"),
             bool_field(fields, "k"),
             int_field(fields, "l") if "l" in fields else None,
             bool_field(fields, "m"),
             fields.get("n"),
-            outer["flag"],
-            outer["language"],
-            outer["version"],
         )
     except ValueError:
         return None
-    _bounded(_tails)[key] = tail
+    tail = (outer["flag"], outer["language"], outer["version"], after)
+    _bounded(_tails)[text] = tail
     return tail
+
+
+def _texts(outer: Optional[Dict[str, Any]], name: str) -> Dict[str, str]:
+    """The object of that name if it holds texts only, else an empty one."""
+    fields = outer.get(name) if outer else None
+    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
+        return {}
+    return fields
 
 
 _Key = TypeVar("_Key")
