@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the server half is handed from outside: clock, disk, network.
 
 Nothing in store, namesrv, broker or rpc opens a file, a socket or reads a clock by itself. It is handed the protocols of this

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time as the server half sees it."""
 
 from __future__ import annotations

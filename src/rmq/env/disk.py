@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The disk as the server half sees it.
 
 Every call may block, and may raise OSError (ENOSPC and EIO are ordinary events for a store). A write is safe from a crash of

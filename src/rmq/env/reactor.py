@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The event loop and the network as the server half sees them.
 
 One thread runs everything; callbacks never block. A *tick* is one round of the loop: all reads that were ready, then all callbacks
