@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import wire
+from .client import mqadmin
 from .engine import BROKER_BOOT_LINE, NAMESRV_BOOT_LINE, Engine
 from .mode import BrokerPlan, plan
 from .ports import free_broker_port, free_port
@@ -17,7 +18,8 @@ from .server import Server
 from .waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import functools
+from collections.abc import Iterable
     from pathlib import Path
 
 _LOOPBACK = "127.0.0.1"
@@ -25,6 +27,8 @@ _LOOPBACK = "127.0.0.1"
 _REGISTERED_DEADLINE_S = 40.0
 # A Java slave asks the name server for its master at registration and then connects within 5 s.
 _IN_SYNC_DEADLINE_S = 60.0
+# A Java slave copies the master's topics once a minute.
+_TOPIC_AT_SLAVE_DEADLINE_S = 75.0
 
 
 @dataclass
@@ -118,6 +122,23 @@ class Cluster:
             detail=self.tails,
         )
 
+    def create_topic(self, topic: str, *, queues: int = 4) -> None:
+        """Creates a topic on every master, by Apache's mqadmin, and waits until the slaves know it.
+
+        Automatic creation would choose one master alone; and a slave refuses to serve a topic that it does not know.
+        """
+        options = ("-c", "DefaultCluster", "-t", topic, "-r", str(queues), "-w", str(queues))
+        result = mqadmin(self.directory, self.namesrv_addr, "updateTopic", *options)
+        if "create topic to" not in result.stdout:
+            raise AssertionError(f"mqadmin could not create {topic}: {result}")
+        for slave in self.slaves():
+            wait_for(
+                f"topic {topic} at {slave.node}",
+                functools.partial(self._knows, slave, topic),
+                within_s=_TOPIC_AT_SLAVE_DEADLINE_S,
+                detail=slave.server.tail,
+            )
+
     def tails(self) -> str:
         return "\n".join(server.tail() for server in self.servers())
 
@@ -139,6 +160,10 @@ class Cluster:
         table = wire.ask(namesrv.address, wire.GET_BROKER_CLUSTER_INFO).json()["brokerAddrTable"]
         addresses = table.get(broker.plan.broker_name, {}).get("brokerAddrs", {})
         return bool(addresses.get(str(broker.plan.broker_id)) == broker.address)
+
+    @staticmethod
+    def _knows(broker: Broker, topic: str) -> bool:
+        return wire.ask(broker.address, wire.GET_TOPIC_CONFIG, {"topic": topic}).code == 0
 
     def _namesrv(self, name: str) -> Server:
         directory = self._directory(name)

@@ -102,10 +102,9 @@ class Server:
     def tail(self) -> str:
         """The last lines of everything this server wrote."""
         texts = []
-        for log in sorted({self.output, *self.directory.rglob("*.log")}):
-            if log.is_file():
-                lines = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
-                texts.append(f"--- {self.name}: {log.relative_to(self.directory)}\n" + "\n".join(lines))
+        for log in (*self.directory.glob("*.log"), *self.directory.glob("logs/rocketmqlogs/*.log")):
+            lines = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+            texts.append(f"--- {self.name}: {log.relative_to(self.directory)}\n" + "\n".join(lines))
         return "\n".join(texts)
 
     def _signal(self, number: signal.Signals) -> None:
