@@ -53,6 +53,7 @@ class Channel:
         "idle_since_ms",
         "is_open",
         "local_address",
+        "local_host",
         "made_progress",
         "peer_host",
         "remote_address",
@@ -74,6 +75,7 @@ class Channel:
         self.is_open = False
         self.remote_address = ""
         self.local_address = ""
+        self.local_host = ""
         self.peer_host = ""
         # Read and written by the hub's sweep; a flag for each read is cheaper than a look at the clock.
         self.was_active = True
@@ -92,7 +94,8 @@ class Channel:
         self._connection = connection
         self.peer_host, port = connection.peer
         self.remote_address = _join(self.peer_host, port)
-        self.local_address = _join(*connection.local)
+        self.local_host, port = connection.local
+        self.local_address = _join(self.local_host, port)
         self.is_open = True
         self._hub.channel_opened(self)
 

@@ -5,54 +5,16 @@ from __future__ import annotations
 
 import logging
 import struct
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.engine.fakes import FakeWorld
+from tests.engine.rpc.peer import Peer
 
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.command import RemotingCommand
-from rmq.remoting.frame import FrameDecoder
 from rmq.rpc import CallFailed, Channel, RemotingServer, RequestRefused, ServerLimits, TimedOut
 
-if TYPE_CHECKING:
-    from rmq.env import Connection
-
 SERVER = ("192.0.2.1", 9876)
-
-
-class Peer:
-    """A raw client: writes bytes, collects frames, and says when it was closed."""
-
-    def __init__(self, world: FakeWorld, host: str = "192.0.2.9") -> None:
-        self.world = world
-        self.connection: Connection
-        self.frames: list[RemotingCommand] = []
-        self.writes_seen = 0
-        self.is_closed = False
-        self.decoder = FrameDecoder()
-        world.reactor(host).connect(*SERVER, self, timeout_ms=1000, failed=self._failed)
-        world.settle()
-
-    def _failed(self, error: OSError) -> None:
-        raise error
-
-    def connection_made(self, connection: Connection) -> None:
-        self.connection = connection
-
-    def data_received(self, data: bytes) -> None:
-        self.writes_seen += 1
-        self.frames += self.decoder.feed(data)
-
-    def connection_lost(self, reason: Exception | None) -> None:
-        self.is_closed = True
-
-    def send(self, *commands: RemotingCommand) -> None:
-        self.send_bytes(b"".join(command.encode() for command in commands))
-
-    def send_bytes(self, data: bytes) -> None:
-        self.connection.write(data)
-        self.world.settle()
 
 
 @pytest.fixture
@@ -81,7 +43,7 @@ def header_frame(header: bytes, *, length: int | None = None) -> bytes:
 
 
 def test_requests_of_one_read_are_answered_in_one_write(world: FakeWorld, server: RemotingServer) -> None:
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     requests = [request(b"%d" % number) for number in range(100)]
     peer.send(*requests)
     assert [frame.opaque for frame in peer.frames] == [each.opaque for each in requests]
@@ -90,7 +52,7 @@ def test_requests_of_one_read_are_answered_in_one_write(world: FakeWorld, server
 
 
 def test_unknown_code_is_answered_in_apaches_words(world: FakeWorld, server: RemotingServer) -> None:
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     peer.send(request(code=9999))
     (answer,) = peer.frames
     assert answer.code == ResponseCode.REQUEST_CODE_NOT_SUPPORTED
@@ -104,7 +66,7 @@ def test_a_processor_that_raises_answers_code_1_and_the_connection_lives(
         raise KeyError(request.code)
 
     server.register(7, fail)
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     peer.send(request(code=7), request(b"alive"))
     assert [(frame.code, frame.remark) for frame in peer.frames] == [(1, "KeyError: 7"), (0, None)]
     assert server.counters.failed_requests == 1
@@ -117,7 +79,7 @@ def test_a_refusal_is_answered_with_its_code_and_not_counted_as_a_failure(
         raise RequestRefused(ResponseCode.NO_PERMISSION, "not from here")
 
     server.register(7, refuse)
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     peer.send(request(code=7))
     assert [(frame.code, frame.remark) for frame in peer.frames] == [(16, "not from here")]
     assert server.counters.failed_requests == 0
@@ -128,7 +90,7 @@ def test_one_way_requests_are_never_answered_neither_at_once_nor_later(
 ) -> None:
     later: list[tuple[Channel, RemotingCommand]] = []
     server.register(7, lambda channel, request: later.append((channel, request)))
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     peer.send(request(oneway=True), request(code=9999, oneway=True), request(code=7, oneway=True))
     channel, command = later[0]
     channel.answer(command.response(0))
@@ -140,7 +102,7 @@ def test_one_way_requests_are_never_answered_neither_at_once_nor_later(
 def test_an_answer_may_come_later(world: FakeWorld, server: RemotingServer) -> None:
     later: list[tuple[Channel, RemotingCommand]] = []
     server.register(7, lambda channel, request: later.append((channel, request)))
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     asked = request(code=7)
     peer.send(asked)
     assert peer.frames == []
@@ -152,7 +114,7 @@ def test_an_answer_may_come_later(world: FakeWorld, server: RemotingServer) -> N
 def test_an_answer_for_a_peer_who_left_is_dropped(world: FakeWorld, server: RemotingServer) -> None:
     later: list[tuple[Channel, RemotingCommand]] = []
     server.register(7, lambda channel, request: later.append((channel, request)))
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     peer.send(request(code=7))
     peer.connection.close()
     world.settle()
@@ -189,7 +151,7 @@ def test_an_answer_for_a_peer_who_left_is_dropped(world: FakeWorld, server: Remo
 def test_a_bad_frame_closes_the_connection_after_the_good_ones_before_it(
     world: FakeWorld, server: RemotingServer, data: bytes
 ) -> None:
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     good = request(b"good")
     peer.send_bytes(good.encode() + data)
     assert peer.is_closed
@@ -200,7 +162,7 @@ def test_a_bad_frame_closes_the_connection_after_the_good_ones_before_it(
 
 @pytest.mark.parametrize("header", [b"{}", b'{"code":5,"flag":1,"opaque":77}', b'{"code":9999,"flag":2}'])
 def test_what_apache_is_silent_to_is_silently_kept(world: FakeWorld, server: RemotingServer, header: bytes) -> None:
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     peer.send_bytes(header_frame(header))
     assert (peer.frames, peer.is_closed) == ([], False)
 
@@ -210,9 +172,9 @@ def test_bad_frames_write_one_log_line_in_ten_seconds(
 ) -> None:
     with caplog.at_level(logging.WARNING, "rmq.rpc"):
         for _ in range(50):
-            Peer(world).send_bytes(b"GET / HTTP/1.1\r\n\r\n")
+            Peer(world, SERVER).send_bytes(b"GET / HTTP/1.1\r\n\r\n")
         world.run_for(10_000)
-        Peer(world).send_bytes(b"GET / HTTP/1.1\r\n\r\n")
+        Peer(world, SERVER).send_bytes(b"GET / HTTP/1.1\r\n\r\n")
     first, second = [record.getMessage() for record in caplog.records]
     assert "192.0.2.9" in first
     assert "(49 more like this before)" in second
@@ -222,7 +184,7 @@ def test_bad_frames_write_one_log_line_in_ten_seconds(
 def test_a_silent_connection_is_closed_after_120_seconds_and_a_talking_one_is_not(
     world: FakeWorld, server: RemotingServer
 ) -> None:
-    silent, talking = Peer(world), Peer(world)
+    silent, talking = Peer(world, SERVER), Peer(world, SERVER)
     for _ in range(4):
         world.run_for(29_000)
         talking.send(request())
@@ -236,7 +198,7 @@ def test_a_silent_connection_is_closed_after_120_seconds_and_a_talking_one_is_no
 def test_a_half_frame_is_dropped_after_30_seconds_even_if_bytes_trickle_in(
     world: FakeWorld, server: RemotingServer
 ) -> None:
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     frame = request(bytes(1000)).encode()
     for second in range(33):
         peer.send_bytes(frame[second : second + 1])
@@ -246,7 +208,7 @@ def test_a_half_frame_is_dropped_after_30_seconds_even_if_bytes_trickle_in(
 
 
 def test_a_busy_connection_whose_reads_end_inside_frames_lives_on(world: FakeWorld, server: RemotingServer) -> None:
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     frame = request(bytes(100)).encode()
     peer.send_bytes(frame[:50])
     for _ in range(60):
@@ -259,7 +221,7 @@ def test_a_busy_connection_whose_reads_end_inside_frames_lives_on(world: FakeWor
 def test_half_frames_of_all_peers_together_are_bounded_and_the_largest_goes_first(world: FakeWorld) -> None:
     server = make_server(world, ServerLimits(half_frames_total_bytes=10_000))
     frame = request(bytes(20_000)).encode()
-    greedy, modest = Peer(world), Peer(world)
+    greedy, modest = Peer(world, SERVER), Peer(world, SERVER)
     greedy.send_bytes(frame[:8_000])
     modest.send_bytes(frame[:3_000])
     assert (greedy.is_closed, modest.is_closed) == (True, False)
@@ -270,7 +232,7 @@ def test_half_frames_of_all_peers_together_are_bounded_and_the_largest_goes_firs
 
 def test_a_peer_who_does_not_read_is_not_read_either_until_it_does(world: FakeWorld) -> None:
     server = make_server(world, ServerLimits(unsent_high_bytes=10_000))
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     peer.connection.pause_reading()
     requests = [request(bytes(1_000)) for _ in range(100)]
     peer.send(*requests)
@@ -285,7 +247,7 @@ def test_a_peer_who_does_not_read_is_not_read_either_until_it_does(world: FakeWo
 
 def test_a_peer_who_never_reads_what_is_pushed_is_dropped_at_the_hard_limit(world: FakeWorld) -> None:
     server = make_server(world, ServerLimits(unsent_high_bytes=10_000, unsent_hard_bytes=50_000))
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     peer.connection.pause_reading()
     (channel,) = server.channels
     for _ in range(100):
@@ -299,7 +261,7 @@ def test_a_peer_who_never_reads_what_is_pushed_is_dropped_at_the_hard_limit(worl
 
 def test_slow_peers_together_are_bounded_and_the_worst_goes_first(world: FakeWorld) -> None:
     server = make_server(world, ServerLimits(unsent_high_bytes=10_000, unsent_total_bytes=12_000))
-    worst, other = Peer(world), Peer(world)
+    worst, other = Peer(world, SERVER), Peer(world, SERVER)
     for peer, count in ((worst, 9), (other, 5)):
         peer.connection.pause_reading()
         peer.send(*[request(bytes(1_000)) for _ in range(count)])
@@ -312,7 +274,7 @@ def test_slow_peers_together_are_bounded_and_the_worst_goes_first(world: FakeWor
 
 def test_a_closed_connection_whose_peer_does_not_read_is_dropped_after_ten_seconds(world: FakeWorld) -> None:
     server = make_server(world)
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     peer.connection.pause_reading()
     peer.send(request(b"x"))
     (channel,) = server.channels
@@ -323,17 +285,17 @@ def test_a_closed_connection_whose_peer_does_not_read_is_dropped_after_ten_secon
 
 def test_connections_above_the_limit_are_refused(world: FakeWorld) -> None:
     server = make_server(world, ServerLimits(connections_max=2))
-    peers = [Peer(world) for _ in range(3)]
+    peers = [Peer(world, SERVER) for _ in range(3)]
     world.settle()
     assert [peer.is_closed for peer in peers] == [False, False, True]
     assert server.counters.connections_refused == 1
     peers[0].connection.close()
     world.settle()
-    assert not Peer(world).is_closed
+    assert not Peer(world, SERVER).is_closed
 
 
 def test_the_server_can_call_its_client(world: FakeWorld, server: RemotingServer) -> None:
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     (channel,) = server.channels
     asked = request(code=RequestCode.GET_CONSUMER_RUNNING_INFO)
     results: list[RemotingCommand | CallFailed] = []
@@ -347,7 +309,7 @@ def test_the_server_can_call_its_client(world: FakeWorld, server: RemotingServer
 def test_a_call_to_a_client_ends_by_time_out_or_by_the_close_and_only_once(
     world: FakeWorld, server: RemotingServer
 ) -> None:
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     (channel,) = server.channels
     results: list[RemotingCommand | CallFailed] = []
     channel.invoke(request(), 1_000, results.append)
@@ -363,7 +325,7 @@ def test_a_call_to_a_client_ends_by_time_out_or_by_the_close_and_only_once(
 def test_closing_the_server_sends_what_is_gathered(world: FakeWorld, server: RemotingServer) -> None:
     closed: list[Channel] = []
     server.on_channel_closed(closed.append)
-    peer = Peer(world)
+    peer = Peer(world, SERVER)
     (channel,) = server.channels
     channel.push(request(b"last words", oneway=True))
     server.close()
@@ -371,4 +333,4 @@ def test_closing_the_server_sends_what_is_gathered(world: FakeWorld, server: Rem
     assert [frame.body for frame in peer.frames] == [b"last words"]
     assert closed == [channel]
     with pytest.raises(ConnectionRefusedError):
-        Peer(world)
+        Peer(world, SERVER)
