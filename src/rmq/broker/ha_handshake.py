@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from ..remoting.codes import ResponseCode
 from ..remoting.command import RemotingCommand
+from ..store.ha.address import parse_address
 
 if TYPE_CHECKING:
     from ..env import Reactor
@@ -51,7 +52,7 @@ class HaIdentifyProcessor:
         broker_id = fields.get("brokerId", "")
         if fields.get("brokerName") != self._broker_name or not broker_id.isdecimal() or int(broker_id) <= 0:
             return request.response(ResponseCode.SYSTEM_ERROR, f"this is the master of {self._broker_name}, not yours")
-        if address.rpartition(":")[0].strip("[]") != channel.peer_host:
+        if not _is_at(address, channel.peer_host):
             return request.response(ResponseCode.NO_PERMISSION, "an HA connection is named by the host that holds it")
         if not self._ha_service.identify(address, int(broker_id)):
             return request.response(ResponseCode.SYSTEM_ERROR, f"no HA connection from {address}")
@@ -103,3 +104,10 @@ class HaIntroduction:
             why = answer.remark if isinstance(answer, RemotingCommand) else answer
             _LOG.warning("the master does not know whose HA connection %s is: %s", ha_address, why)
         self._reactor.call_later(RETRY_PAUSE_MS, lambda: self._send(ha_address))
+
+
+def _is_at(address: str, host: str) -> bool:
+    try:
+        return parse_address(address)[0] == host
+    except ValueError:
+        return False

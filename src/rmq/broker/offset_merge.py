@@ -32,7 +32,7 @@ class OffsetMerge:
         self._said = {}
 
     def merge(self, master: OffsetTable, own: Callable[[str], Mapping[int, int]]) -> OffsetTable:
-        """What changes here: queues of the master whose offset is to be another than own(key) has."""
+        """What changes here: the queues whose offset is to be another than own(key) has."""
         changes = {
             key: changed
             for key, queues in master.items()

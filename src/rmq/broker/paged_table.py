@@ -14,13 +14,16 @@ totalTopicNum (4.x) sends everything at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..remoting import java_json
-from ..remoting.bodies import DataVersion
+from ..remoting.bodies import SubscriptionGroupWrapper, TopicConfigSerializeWrapper
 from ..remoting.codes import RequestCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sized
+
+    from ..remoting.bodies import DataVersion
     from ..remoting.command import RemotingCommand
 
 # splitMetadataSize of Apache's broker: it never sends more in one page.
@@ -29,85 +32,77 @@ BEHIND_THE_LAST = 2**31 - 1
 # 2000 pages are four million topics: a master that never comes to its end is not fetched from for ever.
 PAGES_MAX = 2000
 
+Page = TypeVar("Page", TopicConfigSerializeWrapper, SubscriptionGroupWrapper)
+
 
 @dataclass(frozen=True, slots=True)
-class TableKind:
+class TableKind(Generic[Page]):
     """How one of the two tables is named on the wire."""
 
     code: RequestCode
     sequence_field: str
     page_size_field: str
     total_field: str
-    table_field: str
-    second_table_field: str | None = None
+    decode: Callable[[bytes], Page]
+    entries: Callable[[Page], Sized]
 
 
-TOPICS = TableKind(RequestCode.GET_ALL_TOPIC_CONFIG, "topicSeq", "maxTopicNum", "totalTopicNum", "topicConfigTable")
-GROUPS = TableKind(
+TOPICS: TableKind[TopicConfigSerializeWrapper] = TableKind(
+    RequestCode.GET_ALL_TOPIC_CONFIG,
+    "topicSeq",
+    "maxTopicNum",
+    "totalTopicNum",
+    TopicConfigSerializeWrapper.decode,
+    lambda page: page.topic_config_table,
+)
+GROUPS: TableKind[SubscriptionGroupWrapper] = TableKind(
     RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG,
     "groupSeq",
     "maxGroupNum",
     "totalGroupNum",
-    "subscriptionGroupTable",
-    "forbiddenTable",
+    SubscriptionGroupWrapper.decode,
+    lambda page: page.subscription_group_table,
 )
 
 
-class PagedFetch:
-    """One fetch: send `request_fields`, give the answer to `take`, until it says that the fetch is over."""
+class PagedFetch(Generic[Page]):
+    """One fetch: send `request_fields`, give the answer to `take`, until it says that the fetch is over.
 
-    def __init__(self, kind: TableKind, known_version: DataVersion) -> None:
-        self._kind = kind
-        self._known_version = known_version
-        self._version = known_version
-        self._table: dict[str, Any] = {}
-        self._second_table: dict[str, Any] = {}
-        self._pages = 0
+    Then `is_changed` says whether `pages` are a new table, in which case `version` is its version.
+    """
+
+    def __init__(self, kind: TableKind[Page], known_version: DataVersion) -> None:
+        self.kind: TableKind[Page] = kind
+        self.version = known_version
+        self.pages: list[Page] = []
+        self.is_changed = False
         self.is_over = False
-
-    @property
-    def is_changed(self) -> bool:
-        """The master's table is another than the known one; once over, `body` is it."""
-        return self._version != self._known_version
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """The whole table, as one answer of a master would hold it."""
-        body: dict[str, Any] = {"dataVersion": self._version.to_json_value(), self._kind.table_field: self._table}
-        if self._kind.second_table_field is not None:
-            body[self._kind.second_table_field] = self._second_table
-        return body
+        self._entries = 0
+        self._answers = 0
 
     def request_fields(self) -> dict[str, str]:
         return {
-            self._kind.sequence_field: str(len(self._table) if self.is_changed else BEHIND_THE_LAST),
-            self._kind.page_size_field: str(PAGE_ENTRIES),
-            "dataVersion": java_json.dumps(self._version.to_json_value()),
+            self.kind.sequence_field: str(self._entries if self.is_changed else BEHIND_THE_LAST),
+            self.kind.page_size_field: str(PAGE_ENTRIES),
+            "dataVersion": java_json.dumps(self.version.to_json_value()),
         }
 
     def take(self, answer: RemotingCommand) -> None:
-        """Take an answer with code 0. Raises ValueError for one that is no table."""
-        value = java_json.loads_bytes(answer.body)
-        page = self._part(value, self._kind.table_field)
-        version = DataVersion.from_json_value(value.get("dataVersion"), "dataVersion")
-        if version != self._version:
-            self._version = version
-            self._table = {}
-            self._second_table = {}
-        self._table |= page
-        if self._kind.second_table_field is not None:
-            self._second_table |= self._part(value, self._kind.second_table_field)
-        self._pages += 1
-        total = int(answer.ext_fields.get(self._kind.total_field, 0))
-        self.is_over = not page or not self.is_changed or len(self._table) >= total
-        if not self.is_over and self._pages >= PAGES_MAX:
-            raise ValueError(f"the master's {self._kind.table_field} has no end")
-        if self.is_over and self.is_changed and not self._table:
+        """Take an answer with code 0. Raises ValueError for one that is no such table."""
+        page = self.kind.decode(answer.body)
+        page_entries = len(self.kind.entries(page))
+        if page.data_version != self.version:
+            self.version = page.data_version
+            self.is_changed = True
+            self.pages = []
+            self._entries = 0
+        self.pages.append(page)
+        self._entries += page_entries
+        self._answers += 1
+        total = int(answer.ext_fields.get(self.kind.total_field, 0))
+        self.is_over = not self.is_changed or not page_entries or self._entries >= total
+        if not self.is_over and self._answers >= PAGES_MAX:
+            raise ValueError(f"the master's table has no end after {PAGES_MAX} pages")
+        if self.is_over and self.is_changed and not self._entries:
             # Every broker has topics and groups of its own: a master without any has lost them, and ours are left.
-            raise ValueError(f"the master's {self._kind.table_field} is empty")
-
-    def _part(self, value: Any, field: str) -> dict[str, Any]:
-        part = value.get(field, {}) if isinstance(value, dict) else None
-        if not isinstance(part, dict):
-            raise ValueError(f"{field} in the master's answer to {self._kind.code} is no object")
-        return part
+            raise ValueError("the master's table is empty")

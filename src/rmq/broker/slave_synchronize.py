@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from ..remoting import java_json
+from ..remoting.bodies import ConsumerOffsetSerializeWrapper, SubscriptionGroupWrapper, TopicConfigSerializeWrapper
 from ..remoting.codes import RequestCode, ResponseCode
 from ..remoting.command import RemotingCommand
 from .offset_merge import OffsetMerge
-from .paged_table import GROUPS, TOPICS, PagedFetch, TableKind
+from .paged_table import GROUPS, TOPICS, Page, PagedFetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from ..env import Reactor, Timer
     from ..remoting.bodies import DataVersion
     from ..rpc import CallFailed, OutboundClient
-    from .offset_merge import OffsetTable
+    from .consumer_offset_manager import ConsumerOffsetManager
+    from .subscription_group_manager import SubscriptionGroupManager
+    from .topic_config_manager import TopicConfigManager
+
+    TakeTable = Callable[[bytes], None]
 
 ROUND_MS = 1000
 SLOW_ROUND_MS = 10_000
@@ -41,49 +45,27 @@ OFFSET_BYTES_PER_SECOND = 256 * 1024
 _LOG = logging.getLogger("rmq.slave")
 
 
-class VersionedTable(Protocol):
-    """TopicConfigManager and SubscriptionGroupManager."""
-
-    @property
-    def data_version(self) -> DataVersion: ...
-
-    def replace_all(self, value: Mapping[str, Any]) -> None:
-        """Take over a master's whole table (a body of 21 or 201), its version included. Raises ValueError."""
-        ...
-
-
-class OffsetManager(Protocol):
-    """ConsumerOffsetManager."""
-
-    def queues(self, group: str, topic: str) -> Mapping[int, int]: ...
-
-    def merge(self, value: Mapping[str, Any]) -> None:
-        """Set the offsets of `offsetTable` ("topic@group" -> queue id -> offset); others stay."""
-        ...
-
-
-class WholeTable(Protocol):
-    """A table that is sent as a whole: delay offsets (45), message request mode (402)."""
-
-    def replace_all(self, value: Mapping[str, Any]) -> None: ...
-
-
 class SlaveSynchronize:
-    """Asks the master at `set_master_address` from `start` to `shutdown`. Everything runs on the loop."""
+    """Asks the master at `set_master_address` from `start` to `shutdown`. Everything runs on the loop.
+
+    whole_tables: who takes the body of a code whose table is sent as a whole (45 delay offsets, 402 message request
+    mode); it raises ValueError for what is no such table.
+    """
 
     def __init__(
         self,
         client: OutboundClient,
         reactor: Reactor,
         *,
-        topics: VersionedTable,
-        groups: VersionedTable,
-        offsets: OffsetManager,
-        whole_tables: Mapping[RequestCode, WholeTable],
+        topics: TopicConfigManager,
+        groups: SubscriptionGroupManager,
+        offsets: ConsumerOffsetManager,
+        whole_tables: Mapping[RequestCode, TakeTable],
     ) -> None:
         self._client = client
         self._reactor = reactor
-        self._versioned = {TOPICS: topics, GROUPS: groups}
+        self._topics = topics
+        self._groups = groups
         self._offsets = offsets
         self._whole_tables = whole_tables
         self._offset_merge = OffsetMerge()
@@ -92,7 +74,8 @@ class SlaveSynchronize:
         self._timer: Timer | None = None
         self._due_ms: dict[int, int] = {}
         self._waiting: set[int] = set()
-        self._failures: dict[int, str] = {}
+        self._is_away = False
+        self._failing: set[int] = set()
 
     def set_master_address(self, address: str) -> None:
         """The master's remoting address, masterAddr of a registration answer."""
@@ -119,28 +102,38 @@ class SlaveSynchronize:
         self._timer = self._reactor.call_later(ROUND_MS, self._round)
         if self._master_address is None:
             return
-        for kind in self._versioned:
-            if self._is_due(kind.code):
-                self._fetch_page(kind, PagedFetch(kind, self._versioned[kind].data_version))
+        if self._is_due(TOPICS.code):
+            self._fetch_page(PagedFetch(TOPICS, self._topics.data_version), self._take_topics)
+        if self._is_due(GROUPS.code):
+            self._fetch_page(PagedFetch(GROUPS, self._groups.data_version), self._take_groups)
         if self._is_due(RequestCode.GET_ALL_CONSUMER_OFFSET):
             self._ask(RequestCode.GET_ALL_CONSUMER_OFFSET, {}, self._take_offsets)
-        for code, table in self._whole_tables.items():
+        for code, take_table in self._whole_tables.items():
             if self._is_due(code):
                 self._due_ms[code] = self._reactor.clock.monotonic_ms() + SLOW_ROUND_MS
-                self._ask(code, {}, partial(_take_whole, table))
+                self._ask(code, {}, partial(_take_body, take_table))
 
     def _is_due(self, code: int) -> bool:
         return code not in self._waiting and self._reactor.clock.monotonic_ms() >= self._due_ms.get(code, 0)
 
-    def _fetch_page(self, kind: TableKind, fetch: PagedFetch) -> None:
+    def _fetch_page(self, fetch: PagedFetch[Page], done: Callable[[DataVersion, list[Page]], None]) -> None:
         def take(answer: RemotingCommand) -> None:
             fetch.take(answer)
             if not fetch.is_over:
-                self._fetch_page(kind, fetch)
+                self._fetch_page(fetch, done)
             elif fetch.is_changed:
-                self._versioned[kind].replace_all(fetch.body)
+                done(fetch.version, fetch.pages)
 
-        self._ask(kind.code, fetch.request_fields(), take)
+        self._ask(fetch.kind.code, fetch.request_fields(), take)
+
+    def _take_topics(self, version: DataVersion, pages: list[TopicConfigSerializeWrapper]) -> None:
+        topics = {name: topic for page in pages for name, topic in page.topic_config_table.items()}
+        self._topics.replace_all(TopicConfigSerializeWrapper(version, topics))
+
+    def _take_groups(self, version: DataVersion, pages: list[SubscriptionGroupWrapper]) -> None:
+        groups = {name: group for page in pages for name, group in page.subscription_group_table.items()}
+        forbidden = {name: topics for page in pages for name, topics in page.forbidden_table.items()}
+        self._groups.replace_all(SubscriptionGroupWrapper(version, forbidden, groups))
 
     def _take_offsets(self, answer: RemotingCommand) -> None:
         code = RequestCode.GET_ALL_CONSUMER_OFFSET
@@ -154,20 +147,20 @@ class SlaveSynchronize:
         master_address = self._master_address
         self._waiting.add(code)
 
-        def done(table: OffsetTable | BaseException) -> None:
+        def done(table: ConsumerOffsetSerializeWrapper | BaseException) -> None:
             self._waiting.discard(code)
             if isinstance(table, BaseException):
-                self._failed(code, f"{type(table).__name__}: {table}")
+                self._failed(code, str(table))
             elif master_address == self._master_address:
                 self._merge_offsets(table)
 
         # Numbers as keys are no standard JSON, and the parser for them is slow: not on the loop.
-        self._reactor.run_blocking(lambda: _offset_table(answer.body), done)
+        self._reactor.run_blocking(lambda: ConsumerOffsetSerializeWrapper.decode(answer.body), done)
 
-    def _merge_offsets(self, table: OffsetTable) -> None:
-        changes = self._offset_merge.merge(table, self._own_offsets)
+    def _merge_offsets(self, master: ConsumerOffsetSerializeWrapper) -> None:
+        changes = self._offset_merge.merge(master.offset_table, self._own_offsets)
         if changes:
-            self._offsets.merge({"offsetTable": changes})
+            self._offsets.merge(changes)
 
     def _own_offsets(self, key: str) -> Mapping[int, int]:
         topic, _, group = key.partition("@")
@@ -187,38 +180,39 @@ class SlaveSynchronize:
             self._waiting.discard(code)
             if master_address != self._master_address:
                 return
-            if not isinstance(answer, RemotingCommand):
-                self._failed(code, str(answer))
-            elif answer.code == ResponseCode.SUCCESS:
-                self._take(code, answer, take)
-            elif answer.code != ResponseCode.REQUEST_CODE_NOT_SUPPORTED:
-                self._failed(code, f"code {answer.code}, {answer.remark}")
+            if isinstance(answer, RemotingCommand):
+                self._is_away = False
+                self._answered(code, answer, take)
+            else:
+                self._unanswered(answer)
 
         self._client.invoke(master_address, RemotingCommand.request(code, fields), TIMEOUT_MS, done)
 
-    def _take(self, code: int, answer: RemotingCommand, take: Callable[[RemotingCommand], None]) -> None:
+    def _answered(self, code: int, answer: RemotingCommand, take: Callable[[RemotingCommand], None]) -> None:
+        if answer.code == ResponseCode.REQUEST_CODE_NOT_SUPPORTED:
+            return
+        if answer.code != ResponseCode.SUCCESS:
+            self._failed(code, f"code {answer.code}, {answer.remark}")
+            return
         try:
             take(answer)
         except ValueError as error:
             self._failed(code, str(error))
         else:
-            self._failures.pop(code, None)
+            self._failing.discard(code)
+
+    def _unanswered(self, error: CallFailed) -> None:
+        self._forget_offsets()
+        if not self._is_away:
+            self._is_away = True
+            _LOG.warning("metadata is not copied, the master %s is away: %s", self._master_address, error)
 
     def _failed(self, code: int, fault: str) -> None:
         self._forget_offsets()
-        if self._failures.get(code) != fault:
-            self._failures[code] = fault
+        if code not in self._failing:
+            self._failing.add(code)
             _LOG.warning("request %d to the master %s: %s", code, self._master_address, fault)
 
 
-def _take_whole(table: WholeTable, answer: RemotingCommand) -> None:
-    value = java_json.loads_bytes(answer.body)
-    if not isinstance(value, dict):
-        raise ValueError("the master's answer is no object")
-    table.replace_all(value)
-
-
-def _offset_table(body: bytes) -> OffsetTable:
-    """Raises ValueError, AttributeError or TypeError for what is no table of offsets."""
-    table = java_json.loads_bytes(body)["offsetTable"]
-    return {key: {int(queue_id): int(offset) for queue_id, offset in queues.items()} for key, queues in table.items()}
+def _take_body(take_table: TakeTable, answer: RemotingCommand) -> None:
+    take_table(answer.body)

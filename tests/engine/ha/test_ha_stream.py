@@ -131,6 +131,8 @@ def test_a_slave_that_is_far_behind_is_sent_all_of_it_a_window_at_a_time(world: 
     reader.says(encode_report(0))
     world.run_for(10)
     assert len(reader.received) < 2 * WINDOW_BYTES
+    world.run_for(100)
+    assert len(reader.received) > len(content)
     slave = Slave(world, OTHER_SLAVE)
     world.run_until(lambda: slave.log.max_physical_offset == len(content))
     assert slave.content == content
@@ -166,9 +168,13 @@ def test_two_slaves_and_the_master_are_three_replicas(world: FakeWorld) -> None:
     master.log.append(b"one")
     world.settle()
     assert (first.content, master.confirmed) == (b"one", 0)
-    second = Slave(world, OTHER_SLAVE)
-    world.run_until(lambda: master.confirmed == 3)
-    assert second.content == b"one"
+    second = connect(world.reactor(OTHER_SLAVE))
+    second.says(encode_report(0))
+    world.settle()
+    assert (second.received[-3:], master.confirmed) == (b"one", 0)
+    second.says(encode_report(3))
+    world.settle()
+    assert master.confirmed == 3
 
 
 def test_a_frozen_slave_confirms_nothing_and_is_in_sync_again_after_its_return(world: FakeWorld) -> None:

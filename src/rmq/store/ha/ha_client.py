@@ -28,6 +28,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
+from .address import format_address, parse_address
 from .ha_follower import HaFollower
 from .ha_runtime_info import HaClientRuntimeInfo, HaRuntimeInfo
 from .ha_wire import HaProtocolError
@@ -109,7 +110,7 @@ class HaClient:
 
         Raises ValueError when that is no address.
         """
-        parsed = _parse_address(address)
+        parsed = parse_address(address)
         if parsed == self._master_address:
             return
         _LOG.info("the master's HA address is %s", address)
@@ -134,7 +135,7 @@ class HaClient:
         follower = self._link.follower if self._link else None
         now_ms = self._reactor.clock.monotonic_ms()
         client = HaClientRuntimeInfo(
-            master_addr="{}:{}".format(*self._master_address) if self._master_address else None,
+            master_addr=format_address(*self._master_address) if self._master_address else None,
             transferred_byte_in_second=follower.transferred_bytes_in_second(now_ms) if follower else 0,
             max_offset=self._log.max_physical_offset,
             last_read_timestamp=self._last_read_ms if follower else 0,
@@ -156,7 +157,7 @@ class HaClient:
         _LOG.info("connected to the master %s:%d, following from offset %d", *connection.peer, own_end)
         self._send(link, link.follower.request(self._reactor.clock.monotonic_ms()))
         self._tick_later(link)
-        self._on_connected("{}:{}".format(*connection.local))
+        self._on_connected(format_address(*connection.local))
 
     def received(self, link: _Link, data: bytes) -> None:
         """Append what came; the report follows the store's commit at the end of this tick."""
@@ -256,10 +257,3 @@ class _Link:
 
     def connection_lost(self, reason: Exception | None) -> None:
         self._client.lost(self, str(reason) if reason else "the master closed the connection")
-
-
-def _parse_address(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{address!r} is not host:port")
-    return host, int(port)

@@ -4,14 +4,16 @@
 Pushed, not polled: the store's commit of a tick is followed in the same tick by one write for each slave. A slave
 that reads slowly has at most WINDOW_BYTES queued here, and gets more when it has taken those.
 
-Acknowledgements are counted over distinct slaves. The stream names nobody, so a connection is
+Acknowledgements are counted over distinct slaves, and the stream names nobody.
 
-- one slave of its own, until
-- `identify` has told its broker id (our slaves say it on the remoting port): from then on it is that slave, and an
-  older connection of the same broker id is closed, for that one is half-open.
+| connection | counts as |
+|---|---|
+| named: `identify` told its broker id (our slaves send it to the remoting port) | that slave, and closes its older one |
+| unnamed, the only one of its host | one slave |
+| unnamed, another of its host is open | one slave, after UNNAMED_GRACE_MS: it may be about to replace the other |
 
-Unidentified connections (Apache's slaves) each count as one slave, as on Apache's master. A connection left over from
-before a cut cannot be counted for new messages: its acknowledgement stands still.
+So every connection of Apache's slaves is one slave, as on Apache's master. One left over from before a cut cannot be
+counted for new messages: its acknowledgement stands still.
 
 Answers to DefaultHAService, AcceptSocketService and GroupTransferService of Apache RocketMQ.
 """
@@ -23,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
+from .address import format_address
 from .ha_connection import HaConnection
 from .ha_runtime_info import HaConnectionRuntimeInfo, HaRuntimeInfo
 from .ha_wire import HaProtocolError
@@ -40,6 +43,10 @@ WINDOW_BYTES = 1024 * 1024
 
 # Slaves of one master, half-open connections included. Apache has no limit; a pair has a handful.
 MAX_CONNECTIONS = 64
+
+# A slave of ours says its name within milliseconds. One of Apache's never does: messages wait for it no longer than this
+# when it connects, well below slaveTimeout (3 s).
+UNNAMED_GRACE_MS = 1000
 
 # An alarm is not repeated for this long; peers and rules that are remembered meanwhile, so that a flood of strangers
 # fills neither the log nor the memory.
@@ -114,12 +121,13 @@ class HaService:
                 )
                 other.close()
         found.broker_id = broker_id
+        self._confirm()
         return True
 
     def runtime_info(self) -> HaRuntimeInfo:
         """What GET_BROKER_HA_STATUS (907) shows of a master."""
         end = self._log.max_physical_offset
-        now_ms = self._reactor.clock.monotonic_ms()
+        now_ms = self.now_ms()
         slaves = tuple(_runtime_info(slave, end, now_ms) for slave in self._slaves)
         return HaRuntimeInfo(
             master=True,
@@ -146,14 +154,17 @@ class HaService:
             self._slaves.remove(slave)
             _LOG.info("slave %s is gone at offset %d", slave.address, slave.state.slave_ack_offset)
 
+    def now_ms(self) -> int:
+        return self._reactor.clock.monotonic_ms()
+
     def new_state(self) -> HaConnection:
-        return HaConnection(self._log, self._config, self._reactor.clock.monotonic_ms())
+        return HaConnection(self._log, self._config, self.now_ms())
 
     def received(self, slave: _Slave, data: bytes) -> None:
         """Take a slave's bytes, count its acknowledgement, send more at the end of the tick."""
         was_started = slave.state.is_started
         try:
-            slave.state.receive(data, self._reactor.clock.monotonic_ms())
+            slave.state.receive(data, self.now_ms())
         except HaProtocolError as error:
             self._alarm(slave.host, error.rule, str(error))
             slave.close()
@@ -168,7 +179,7 @@ class HaService:
         """Send what is new, within the window; the rest when the peer has taken that."""
         budget_bytes = WINDOW_BYTES - connection.unsent_bytes
         try:
-            frames = slave.state.transfer(budget_bytes, self._reactor.clock.monotonic_ms())
+            frames = slave.state.transfer(budget_bytes, self.now_ms())
         except StoreError as error:
             self._alarm(slave.host, "is too slow, the log was cleaned up under it", str(error))
             slave.close()
@@ -181,7 +192,7 @@ class HaService:
 
     def _alarm(self, host: str, rule: str, text: str) -> None:
         """Say it, but not again for each peer and rule while it is fresh: a refused slave is back every 5 seconds."""
-        now_ms = self._reactor.clock.monotonic_ms()
+        now_ms = self.now_ms()
         self._alarms = {key: until_ms for key, until_ms in self._alarms.items() if until_ms > now_ms}
         if (host, rule) not in self._alarms and len(self._alarms) < MAX_ALARMS:
             self._alarms[host, rule] = now_ms + ALARM_REPEAT_MS
@@ -194,7 +205,7 @@ class HaService:
 
     def _confirm(self) -> None:
         needed_slaves = self._config.in_sync_replicas - 1
-        acks = sorted((slave.state.slave_ack_offset for slave in self._slaves), reverse=True)
+        acks = sorted((slave.state.slave_ack_offset for slave in self._slaves if self._counts(slave)), reverse=True)
         if not 0 < needed_slaves <= len(acks):
             return
         confirmed = acks[needed_slaves - 1]
@@ -202,8 +213,15 @@ class HaService:
             self._confirmed_offset = confirmed
             self._on_confirmed(confirmed)
 
+    def _counts(self, slave: _Slave) -> bool:
+        if slave.broker_id is not None:
+            return True
+        if self.now_ms() - slave.opened_ms >= UNNAMED_GRACE_MS:
+            return True
+        return all(other is slave or other.host != slave.host for other in self._slaves)
+
     def _tick(self) -> None:
-        now_ms = self._reactor.clock.monotonic_ms()
+        now_ms = self.now_ms()
         for slave in list(self._slaves):
             if slave.state.is_expired(now_ms):
                 _LOG.warning("slave %s has been silent too long, its connection is closed", slave.address)
@@ -211,6 +229,7 @@ class HaService:
             else:
                 slave.push()
                 slave.write(slave.state.heartbeat(now_ms))
+        self._confirm()
         self._timer = self._reactor.call_later(TICK_MS, self._tick)
 
 
@@ -223,12 +242,13 @@ class _Slave:
         self.state = service.new_state()
         self.broker_id: int | None = None
         self.awaits_drain = False
+        self.opened_ms = service.now_ms()
         self.host = ""
         self.address = ""
 
     def connection_made(self, connection: Connection) -> None:
-        self.host, port = connection.peer
-        self.address = f"{self.host}:{port}"
+        self.host = connection.peer[0]
+        self.address = format_address(*connection.peer)
         if self._service.admit(self):
             self._connection = connection
         else:
