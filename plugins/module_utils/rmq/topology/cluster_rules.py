@@ -19,7 +19,6 @@ _LIST = "rocketmq_namesrv_addr"
 
 def faults(topology: Topology, *, resolved: bool) -> Iterable[Fault]:
     """Every fault between the nodes of a cluster, and between clusters that share a name server."""
-    yield from _groups(topology)
     for cluster, nodes in topology.clusters().items():
         yield from _name_servers(topology, cluster, [node for node in nodes if node.is_broker])
         yield from _loopback(nodes)
@@ -32,7 +31,8 @@ def faults(topology: Topology, *, resolved: bool) -> Iterable[Fault]:
                 yield Rule.ADDRESS_GIVEN.fault(node.host, shown, "Set rocketmq_address")
 
 
-def _groups(topology: Topology) -> Iterable[Fault]:
+def missing(topology: Topology) -> Iterable[Fault]:
+    """The faults of an inventory without brokers, or without name servers that somebody needs."""
     if not topology.brokers:
         yield Rule.NODES_GIVEN.fault("inventory", "no broker", "Add the brokers' hosts to it", group="rocketmq_broker")
     needs = [node for node in topology.brokers if not node.namesrv_addr and node.is_right(_LIST)]

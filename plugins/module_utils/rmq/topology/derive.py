@@ -122,10 +122,10 @@ def decided(topology: Topology, node: Node) -> Dict[str, str]:
 
 
 def broker_role(topology: Topology, node: Node) -> str:
-    """``brokerRole`` as the mode has it; empty when the mode is not known."""
-    if topology.mode is None:
-        return ""
-    return "SLAVE" if node.is_slave else topology.mode.master_role
+    """``brokerRole`` as mode and id have it; empty for a master whose mode is not known."""
+    if node.is_slave:
+        return "SLAVE"
+    return topology.mode.master_role if topology.mode is not None else ""
 
 
 def in_sync_replicas(topology: Topology, node: Node) -> int:

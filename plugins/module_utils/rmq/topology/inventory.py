@@ -65,6 +65,8 @@ def examine(mode: object, nodes: object, *, resolved: bool = False) -> Tuple[Top
         read.append(reader.read())
         faults.extend(reader.faults)
     topology = Topology(known_mode, tuple(read))
+    if not any(fault.name == Rule.NODE_FORM.slug for fault in faults):
+        faults.extend(cluster_rules.missing(topology))
     faults.extend(_modes_agree(topology))
     faults.extend(pair_rules.faults(topology))
     faults.extend(cluster_rules.faults(topology, resolved=resolved))
@@ -99,8 +101,9 @@ def _well_formed(nodes: object, faults: List[Fault]) -> Iterable[Tuple[str, Kind
             shown = f"as {seen[host].value} and as {kind}"
             one_more = "Add a second host for it; both may have the same ansible_host"
             faults.append(Rule.HOST_ONCE.fault(host, shown, one_more))
-            continue
-        seen[host] = Kind(kind)
+            if seen[host].value == kind:
+                continue
+        seen.setdefault(host, Kind(kind))
         yield host, Kind(kind), {str(name): value for name, value in item.items()}
 
 

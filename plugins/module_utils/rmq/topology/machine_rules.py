@@ -58,12 +58,16 @@ def _ports(nodes: Sequence[Node]) -> Iterable[Fault]:
             shared = sorted(set(mine) & set(theirs))
             if not shared:
                 continue
-            clashes = ", ".join(f"{port} ({mine[port]}; there {theirs[port]})" for port in shared)
+            clashes = ", ".join(_clash(port, mine[port], theirs[port], other) for port in shared)
             free = _free_port(node, taken)
             taken.update((free - 2, free, free + 1))
-            shown = f"{clashes}, on the machine of {other.host}"
+            shown = f"port {clashes} on the machine of {other.host}"
             yield Rule.PORTS_ONCE.fault(node.host, shown, f"Write rocketmq_listen_port: {free}")
             break
+
+
+def _clash(port: int, mine: str, theirs: str, other: Node) -> str:
+    return f"{port} ({mine})" if mine == theirs else f"{port} ({mine}, {other.host}'s {theirs})"
 
 
 def _free_port(node: Node, taken: Set[int]) -> int:
@@ -86,7 +90,9 @@ def _stores(nodes: Sequence[Node]) -> Iterable[Fault]:
             other = next((entry for entry in places if _overlap(entry[2], path)), None)
             if other is not None:
                 shown = f"{name}: {path}, and {other[2]} is {other[0].host}'s"
-                yield Rule.STORE_ONCE.fault(node.host, shown, _own_path("rocketmq_store_dir", path))
+                same = other[2] == path
+                mend = _own_path("rocketmq_store_dir", path) if same else "Put neither of the two inside the other"
+                yield Rule.STORE_ONCE.fault(node.host, shown, mend)
                 break
         places.extend(mine)
 

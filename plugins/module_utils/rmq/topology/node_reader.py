@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from . import address as addresses
 from .fault import Fault, quoted
@@ -103,7 +103,9 @@ class NodeReader:
 
     def _add(self, variable: str, rule: Rule, mend: str, value: str = "", **details: object) -> None:
         self._broken.append(variable)
-        shown = value or f"{variable}: {quoted(self._variables.get(variable))}"
+        shown = value or (
+            f"{variable} is not set" if self._raw(variable) is None else f"{variable}: {quoted(self._raw(variable))}"
+        )
         self.faults.append(rule.fault(self._host, shown, mend, variable=variable, **details))
 
     def _form(self, variable: str, expected: str, mend: str) -> None:
@@ -237,7 +239,8 @@ class NodeReader:
         if text and not (
             text.startswith(("/", "~")) and text.isprintable() and text == text.strip() and len(text) <= PATH_MAX_CHARS
         ):
-            self._add(variable, Rule.PATH_FORM, "Write the path from the root, such as /srv/rocketmq/store")
+            example = variable.replace("rocketmq_", "/srv/rocketmq/").replace("_dir", "")
+            self._add(variable, Rule.PATH_FORM, f"Write the path from the root, such as {example}")
             return ""
         return text
 
@@ -255,11 +258,14 @@ class NodeReader:
             return ()
         good, bad = addresses.parse_endpoints(text)
         for piece in bad:
-            mend = "Write it as 192.0.2.11:9876" if piece else "Remove the ; that has nothing beside it"
-            self._add(variable, Rule.NAMESRV_LIST_FORM, mend, f"{variable}: {quoted(piece)} in {quoted(text)}")
+            mend = "Write an address and a port, such as 192.0.2.11:9876"
+            if addresses.is_host(piece):
+                mend = f"Write {piece}:{DEFAULT_PORTS[Kind.NAMESRV]}"
+            elif not piece:
+                mend = "Remove the ; that has nothing beside it"
+            self._add(variable, Rule.NAMESRV_LIST_FORM, mend, f"{variable}: {quoted(piece)}")
         for endpoint in _twice(good):
-            shown = f"{variable}: {endpoint.text()} in {quoted(text)}"
-            self._add(variable, Rule.NAMESRV_LIST_TWICE, "Remove one", shown)
+            self._add(variable, Rule.NAMESRV_LIST_TWICE, "Remove one", f"{variable}: {endpoint.text()}")
         return () if bad else good
 
     def _config(self) -> Tuple[Tuple[str, str], ...]:
@@ -269,7 +275,8 @@ class NodeReader:
             return ()
         if not isinstance(value, Mapping):
             mend = f"Write {variable}: and below it lines such as fileReservedTime: 72"
-            self._add(variable, Rule.CONFIG_FORM, mend, f"{variable}: a {type(value).__name__}")
+            shown = "a text" if isinstance(value, str) else "a list" if isinstance(value, Sequence) else "one value"
+            self._add(variable, Rule.CONFIG_FORM, mend, f"{variable} is {shown}")
             return ()
         out: Dict[str, str] = {}
         for key, item in value.items():

@@ -56,7 +56,7 @@ def _ids(mode: object, pair: Sequence[Node]) -> Iterable[Fault]:
         ids = ", ".join(str(node.broker_id) for node in slaves)
         shown = f"{_ID}: {ids} in {pair[0].broker_name}"
         yield Rule.SLAVE_HAS_MASTER.fault(pair[0].host, shown, f"Write {_ID}: 0 at one of the pair, or add its master")
-    elif not slaves and isinstance(mode, Mode):
+    elif not slaves and len(masters) == 1 and isinstance(mode, Mode):
         shown = f"{masters[0].broker_name} has no slave"
         mend = f"Add a host with rocketmq_broker_name: {masters[0].broker_name} and {_ID}: 1, or run 2m-noslave"
         yield Rule.SLAVES_NEEDED.fault(masters[0].host, shown, mend, mode=mode.value)
@@ -86,7 +86,8 @@ def _in_sync(mode: Mode, pair: Sequence[Node]) -> Iterable[Fault]:
         if mode is not Mode.SYNC:
             yield Rule.IN_SYNC_MODE.fault(node.host, shown, "Remove it, or run 2m-2s-sync")
         elif len(pair) > 1 and not 2 <= (node.in_sync_replicas or 0) <= len(pair):
-            mend = f"Write a number from 2 to {len(pair)}, or remove it: {len(pair)} is the default"
+            choice = "2" if len(pair) == 2 else f"a number from 2 to {len(pair)}"
+            mend = f"Write {choice}, or remove it: {len(pair)} is the default"
             yield Rule.IN_SYNC_BOUNDS.fault(node.host, shown, mend, size=len(pair))
     if mode is Mode.SYNC and len({node.in_sync_replicas for node in pair}) > 1:
         values = ", ".join(f"{node.host} {node.in_sync_replicas or 'none'}" for node in pair)
