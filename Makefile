@@ -22,3 +22,70 @@ help: ## list the targets
 
 .PHONY: setup
 setup: .venv/dev.stamp ## prepare this clone: .venv with all tools, pinned
+
+.PHONY: docker java image
+docker: ## make sure that a Docker engine answers
+	@tools/setup-docker.sh
+
+image: ## make the Docker image that stands for a bare Debian host
+	@tools/setup-image.sh
+
+java: ## make sure of Java, Apache's jars and the official-client programs
+	@tools/setup-java.sh
+
+# ---- fast half: under a minute --------------------------------------------------------------------------------------
+
+.PHONY: check format lint types tidy units engine
+check: format lint types tidy units engine ## the fast half: format, lint, types, tidy, unit and engine tests
+
+format: setup ## all Python is formatted
+	@$(BIN)/ruff format --check --quiet .
+
+lint: setup ## ruff
+	@$(BIN)/ruff check --quiet .
+
+types: setup ## mypy, strict
+	@$(BIN)/mypy src plugins/module_utils/rmq tests
+
+tidy: setup ## what a linter cannot guard: import directions, old syntax, licences, long functions
+	@$(BIN)/pytest -q tests/tidy
+
+units: setup ## tests on the collection's plugins
+	@$(BIN)/pytest -q tests/unit
+
+engine: setup ## tests on the engine
+	@$(BIN)/pytest -q tests/engine
+
+# ---- slower things, one word each -----------------------------------------------------------------------------------
+
+.PHONY: sanity collection molecule interop
+sanity: setup ## ansible-test sanity and ansible-lint
+	@tools/run-sanity.sh
+	@tools/run-ansible-lint.sh
+
+collection: setup ## build the tarball, install it elsewhere, and check the playbooks from there
+	@tools/try-collection.sh
+
+interop: setup java ## official clients and tools against both engines
+	@$(BIN)/pytest -q tests/interop
+
+molecule: setup image ## six hosts with systemd in Docker, and one without
+	@tools/run-molecule.sh
+
+# ---- the two commands of the README ---------------------------------------------------------------------------------
+
+.PHONY: up down test test-full
+up: .venv/run.stamp ## bring a real cluster up on this machine: MODE=2m-2s-sync (or single-master, 2m-noslave, 2m-2s-async)
+	@tools/up.sh $(MODE)
+
+down: .venv/run.stamp ## end the cluster of `make up`
+	@tools/down.sh
+
+test: ## set up and pass the tests, as CI does
+	@tools/test.sh ci
+
+test-full: ## the long forms, in parts that resume: results in build/test-full
+	@tools/test.sh full
+
+clean: ## remove what make has made here (the cache outside of the clone stays)
+	@rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

@@ -6,6 +6,7 @@ It is up when every name server lists every broker and every slave is in sync.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,7 @@ from .server import Server
 from .waiting import wait_for
 
 if TYPE_CHECKING:
-    import functools
-from collections.abc import Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
 _LOOPBACK = "127.0.0.1"
