@@ -90,8 +90,8 @@ def _socket_owners() -> Dict[str, int]:
     owners: Dict[str, int] = {}
     for pid in _pids():
         try:
-            for descriptor in os.scandir(f"/proc/{pid}/fd"):
-                target = os.readlink(descriptor.path)
+            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+                target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
                 if target.startswith("socket:["):
                     owners[target[len("socket:[") : -1]] = pid
         except OSError:

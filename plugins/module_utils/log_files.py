@@ -19,15 +19,16 @@ def listing(path: str) -> List[LogFile]:
     folder, name = os.path.split(path)
     found = []
     try:
-        entries = [entry for entry in os.scandir(folder) if entry.name == name or entry.name.startswith(name + ".")]
+        entries = [entry for entry in os.listdir(folder) if entry == name or entry.startswith(name + ".")]
     except FileNotFoundError:
         return []
     for entry in entries:
+        sibling = os.path.join(folder, entry)
         try:
-            state = entry.stat()
+            state = os.stat(sibling)
         except FileNotFoundError:
             continue
-        found.append(LogFile(entry.path, state.st_ino, state.st_size, state.st_mtime_ns))
+        found.append(LogFile(sibling, state.st_ino, state.st_size, state.st_mtime_ns))
     return found
 
 

@@ -114,8 +114,8 @@ from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.node_paths import NodePaths, unit_name
 from ..module_utils.log_files import listing
+from ..module_utils.node_paths import NodePaths, unit_name
 from ..module_utils.node_process import (
     Launch,
     NodeProcess,

@@ -90,6 +90,10 @@ options:
     description: The engine's interpreter; where empty the newest one that fits is looked for.
     type: str
     default: ""
+  files:
+    description: Files that the machine has once, by their path under O(home), with their SHA-256.
+    type: dict
+    default: {}
   user:
     description: User of the service under systemd.
     type: str
@@ -122,6 +126,19 @@ home:
   description: The cluster's folder on this host, absolute.
   returned: always
   type: str
+store_dir:
+  description: Folder of the node's store on this host, absolute.
+  returned: always
+  type: str
+log_dir:
+  description: Folder of the node's logs on this host, absolute.
+  returned: always
+  type: str
+differing:
+  description: Those of O(files) that are missing on the host or have another content.
+  returned: always
+  type: list
+  elements: str
 address:
   description: Address of the host's default route; empty where it has none.
   returned: always
@@ -164,6 +181,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import host, preflight
+from ..module_utils.manifest import digest_of
 from ..module_utils.node_paths import NodePaths, default_home, unit_name
 from ..module_utils.node_process import NodeProcess, Supervised, SystemdUnit, read_started
 
@@ -225,6 +243,7 @@ def main() -> None:
             "ports": {"type": "list", "elements": "dict", "default": [], "options": _PORT},
             "bind_addresses": {"type": "list", "elements": "str", "default": ["0.0.0.0"]},
             "python": {"type": "str", "default": ""},
+            "files": {"type": "dict", "default": {}},
             "user": {"type": "str", "default": "rocketmq"},
         },
         supports_check_mode=True,
@@ -254,6 +273,9 @@ def main() -> None:
         faults=[fault.text() for fault in preflight.faults(request, python)],
         service_manager="systemd" if systemd else "supervisor",
         home=home,
+        store_dir=paths.store_dir,
+        log_dir=paths.log_dir,
+        differing=[path for path, wanted in params["files"].items() if digest_of(os.path.join(home, path)) != wanted],
         address=host.default_address() or "",
         python=python.path if python else "",
         python_version=python.version_text() if python else "",

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import json
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 class ModuleFailed(Exception):

@@ -6,10 +6,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.rocketmq.cluster.plugins.plugin_utils import engine_archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
