@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything the broker itself reads from its settings, with Apache's names, types and defaults.
+
+Answers to `org.apache.rocketmq.common.BrokerConfig` and those parts of `MessageStoreConfig` that a processor needs;
+what only the store needs is in `store.config`. Defaults are Apache 5.4.0's; settings that differ for a mode come from
+its files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from ..store.config import BrokerRole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The broker with this id takes writes; every other id is a slave of the same brokerName.
+MASTER_ID = 0
+
+SettingValue = str | int | float | bool
+
+
+def _key(name: str, default: Any) -> Any:
+    """A field that is read from the setting `name`."""
+    return field(default=default, metadata={"key": name})
+
+
+@dataclass(frozen=True)
+class BrokerConfig:
+    """Immutable for the life of a broker. Build it with `from_settings`."""
+
+    # Identity and addresses.
+    broker_cluster_name: str = _key("brokerClusterName", "DefaultCluster")
+    broker_name: str = _key("brokerName", "broker-a")
+    broker_id: int = _key("brokerId", MASTER_ID)
+    broker_role: BrokerRole = field(default=BrokerRole.ASYNC_MASTER, metadata={"key": "brokerRole"})
+    broker_ip1: str = _key("brokerIP1", "127.0.0.1")
+    broker_ip2: str = _key("brokerIP2", "")
+    namesrv_addr: str = _key("namesrvAddr", "")
+    bind_address: str = _key("bindAddress", "0.0.0.0")
+    bind_addresses: str = _key("bindAddresses", "")
+    ha_peers: str = _key("haPeers", "")
+    listen_port: int = _key("listenPort", 10911)
+    ha_listen_port: int = _key("haListenPort", 0)
+    ha_master_address: str = _key("haMasterAddress", "")
+    store_path_root_dir: str = _key("storePathRootDir", "")
+    region_id: str = _key("regionId", "DefaultRegion")
+    trace_on: bool = _key("traceOn", True)
+
+    # Permissions and what is made without being asked for.
+    broker_permission: int = _key("brokerPermission", 6)
+    auto_create_topic_enable: bool = _key("autoCreateTopicEnable", True)
+    auto_create_subscription_group: bool = _key("autoCreateSubscriptionGroup", True)
+    enable_create_sys_group: bool = _key("enableCreateSysGroup", True)
+    default_topic_queue_nums: int = _key("defaultTopicQueueNums", 8)
+    cluster_topic_enable: bool = _key("clusterTopicEnable", True)
+    broker_topic_enable: bool = _key("brokerTopicEnable", True)
+    trace_topic_enable: bool = _key("traceTopicEnable", False)
+    msg_trace_topic_name: str = _key("msgTraceTopicName", "RMQ_SYS_TRACE_TOPIC")
+    revive_queue_num: int = _key("reviveQueueNum", 8)
+    timer_wheel_enable: bool = _key("timerWheelEnable", True)
+    validate_system_topic_when_update_topic: bool = _key("validateSystemTopicWhenUpdateTopic", True)
+    clear_retry_topic_when_delete_topic: bool = _key("clearRetryTopicWhenDeleteTopic", True)
+    enable_mixed_message_type: bool = _key("enableMixedMessageType", False)
+
+    # Sending.
+    max_message_size_bytes: int = _key("maxMessageSize", 4194304)
+    start_accept_send_request_time_stamp_ms: int = _key("startAcceptSendRequestTimeStamp", 0)
+    reject_transaction_message: bool = _key("rejectTransactionMessage", False)
+    message_delay_level: str = _key("messageDelayLevel", "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h")
+    flush_delay_offset_interval_ms: int = _key("flushDelayOffsetInterval", 10000)
+    delay_offset_update_version_step: int = _key("delayOffsetUpdateVersionStep", 200)
+
+    # Pulling.
+    slave_read_enable: bool = _key("slaveReadEnable", False)
+    long_polling_enable: bool = _key("longPollingEnable", True)
+    short_polling_time_ms: int = _key("shortPollingTimeMills", 1000)
+    lite_pull_message_enable: bool = _key("litePullMessageEnable", True)
+    reject_pull_consumer_enable: bool = _key("rejectPullConsumerEnable", False)
+    offset_check_in_slave: bool = _key("offsetCheckInSlave", False)
+
+    # Clients.
+    notify_consumer_ids_changed_enable: bool = _key("notifyConsumerIdsChangedEnable", True)
+    channel_expired_timeout_ms: int = _key("channelExpiredTimeout", 120000)
+    flush_consumer_offset_interval_ms: int = _key("flushConsumerOffsetInterval", 5000)
+    consumer_offset_update_version_step: int = _key("consumerOffsetUpdateVersionStep", 500)
+
+    # Registration and metadata.
+    register_name_server_period_ms: int = _key("registerNameServerPeriod", 30000)
+    register_broker_timeout_ms: int = _key("registerBrokerTimeoutMills", 24000)
+    enable_split_metadata: bool = _key("enableSplitMetadata", True)
+    split_metadata_size: int = _key("splitMetadataSize", 2000)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, SettingValue]) -> BrokerConfig:
+        """From checked settings (`topology.settings.Checked.values`); keys that are not read here are left alone.
+
+        A master's id is 0 whatever the file says, as Apache forces it. An empty brokerIP2 means brokerIP1,
+        haListenPort 0 means listenPort + 1. Raises ValueError for an unknown role or a slave without an id of its own.
+        """
+        values: dict[str, Any] = {
+            item.name: settings[item.metadata["key"]] for item in fields(cls) if item.metadata["key"] in settings
+        }
+        role = BrokerRole(values.get("broker_role", BrokerRole.ASYNC_MASTER))
+        values["broker_role"] = role
+        if role is not BrokerRole.SLAVE:
+            values["broker_id"] = MASTER_ID
+        elif values.get("broker_id", MASTER_ID) <= MASTER_ID:
+            raise ValueError("brokerId: a SLAVE needs an id above 0")
+        config = cls(**values)
+        values.setdefault("broker_ip2", "")
+        values["broker_ip2"] = values["broker_ip2"] or config.broker_ip1
+        values["ha_listen_port"] = config.ha_listen_port or config.listen_port + 1
+        return cls(**values)
+
+    @property
+    def is_slave(self) -> bool:
+        return self.broker_role is BrokerRole.SLAVE
+
+    @property
+    def broker_addr(self) -> str:
+        return f"{self.broker_ip1}:{self.listen_port}"
+
+    @property
+    def ha_server_addr(self) -> str:
+        return f"{self.broker_ip2}:{self.ha_listen_port}"
+
+    @property
+    def fast_listen_port(self) -> int:
+        """Java's VIP channel. Java slaves fetch topics there, so it is served although our own tools do not need it."""
+        return self.listen_port - 2
+
+    @property
+    def listen_hosts(self) -> tuple[str, ...]:
+        """Addresses to listen on: several in bindAddresses win over the one of bindAddress."""
+        return _parts(self.bind_addresses) or (self.bind_address,)
+
+    @property
+    def name_servers(self) -> tuple[str, ...]:
+        return _parts(self.namesrv_addr)
+
+    def to_properties(self) -> dict[str, str]:
+        """Setting -> value in Java's spelling, for GET_BROKER_CONFIG."""
+        return {item.metadata["key"]: _java_text(getattr(self, item.name)) for item in fields(self)}
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part for piece in text.split(";") if (part := piece.strip()))
+
+
+def _java_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Enum):
+        return str(value.value)
+    return str(value)
+
+
+#: What the broker honours itself; the store's keys are in `store.config`.
+HONOURED_KEYS: frozenset[str] = frozenset(item.metadata["key"] for item in fields(BrokerConfig))

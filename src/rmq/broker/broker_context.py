@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What processors share: configuration, managers, store. Made by BrokerController, which alone changes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..env import Clock, Reactor
+    from ..remoting.message_id import UniqueIdFactory
+    from ..store.ha.ha_runtime_info import HaRuntimeInfo
+    from ..store.message_store import MessageStore
+    from .broker_config import BrokerConfig
+    from .broker_stats import BrokerStats
+    from .consumer_manager import ConsumerManager
+    from .consumer_offset_manager import ConsumerOffsetManager
+    from .message_properties import BrokerProperties
+    from .producer_manager import ProducerManager
+    from .rebalance_lock_manager import RebalanceLockManager
+    from .schedule_message_service import ScheduleMessageService
+    from .subscription_group_manager import SubscriptionGroupManager
+    from .topic_config_manager import TopicConfigManager
+
+
+@dataclass
+class BrokerContext:
+    config: BrokerConfig
+    reactor: Reactor
+    clock: Clock
+    store: MessageStore
+    topics: TopicConfigManager
+    groups: SubscriptionGroupManager
+    offsets: ConsumerOffsetManager
+    producers: ProducerManager
+    consumers: ConsumerManager
+    locks: RebalanceLockManager
+    schedule: ScheduleMessageService
+    stats: BrokerStats
+    unique_ids: UniqueIdFactory
+    broker_properties: BrokerProperties
+    delay_levels_ms: tuple[int, ...]
+    #: Keys in force, in RocketMQ's spelling: what 26 shows.
+    effective_settings: dict[str, str]
+    #: `brokerPermission` as it is now.
+    broker_permission: int
+    ha_runtime_info: Callable[[], HaRuntimeInfo]
+    #: A slave: whether its master serves, so that clients should go there.
+    is_master_online: Callable[[], bool]

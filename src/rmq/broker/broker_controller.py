@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One broker, whole: store, replication, managers, processors, timers, ports. Answers to Apache's BrokerController.
+
+    load()      blocking, before the loop: the store recovers, the tables are read
+    start()     on the loop: listen, register, follow or feed the pair
+    shutdown()  on the loop: unregister, finish what is under way, write everything, then call back
+
+What depends on the role is in `Replication`: a master listens for slaves and delivers delayed messages, a slave
+follows its master's log and copies its tables.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..remoting.message_id import UniqueIdFactory
+from ..remoting.topic_names import SCHEDULE_TOPIC
+from ..rpc import OutboundClient, RemotingServer, ServerLimits
+from ..store.config_manager import ConfigManager
+from ..store.message_store import MessageStore
+from .broker_config import BrokerConfig
+from .broker_context import BrokerContext
+from .broker_outer_api import BrokerOuterApi
+from .broker_stats import SAMPLE_INTERVAL_MS, BrokerStats
+from .consumer_manager import ConsumerManager
+from .consumer_offset_manager import ConsumerOffsetManager
+from .ha_handshake import HA_IDENTIFY
+from .message_properties import BrokerProperties
+from .notify_consumer_change import notify_consumer_change
+from .processor.registry import Processors
+from .producer_manager import ProducerManager
+from .pull_request_hold import HOLD_CHECK_INTERVAL_MS
+from .rebalance_lock_manager import RebalanceLockManager
+from .repeating import Repeating
+from .replication import MasterReplication, Replication, SlaveReplication
+from .schedule_message_service import ScheduleMessageService
+from .store_settings import ha_config, store_config
+from .subscription_group_manager import SubscriptionGroupManager
+from .topic_config_manager import TopicConfigManager
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping
+
+    from ..env import Disk, Reactor
+    from ..rpc.channel import Channel
+    from ..store.ha import HaRuntimeInfo
+    from .broker_config import SettingValue
+
+#: How often silent clients and forgotten locks are looked for, as on Apache.
+CLIENT_SCAN_INTERVAL_MS = 10_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BrokerEnvironment:
+    """What the operating system gives a broker."""
+
+    reactor: Reactor
+    disk: Disk
+    #: For queue ids that producers leave open, and for what tells two processes apart.
+    dice: random.Random
+    memory_bytes: int | None = None
+    limits: ServerLimits | None = None
+
+
+class BrokerController:
+    """Make it, `load`, `start`; `registered_name_servers` says whether others can find it."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, SettingValue],
+        environment: BrokerEnvironment,
+        *,
+        on_fatal: Callable[[str], None],
+    ) -> None:
+        """settings: `Checked.values` of the broker's file. on_fatal: the disk failed, end the process non-zero.
+        Raises ValueError for settings that do not fit together."""
+        self.config = config = BrokerConfig.from_settings(settings)
+        self._environment = environment
+        self._reactor = reactor = environment.reactor
+        to_store = store_config(config, settings, memory_bytes=environment.memory_bytes)
+        self.store = MessageStore(to_store, environment.disk, reactor, on_fatal=on_fatal)
+        self.server = RemotingServer(reactor, limits=environment.limits)
+        self._client = OutboundClient(reactor)
+        self.context = self._make_context(settings, to_store.delay_levels_ms)
+        self.processors = Processors(self.context, environment.dice)
+        self.outer_api = BrokerOuterApi(
+            config,
+            self.context.topics,
+            self._client,
+            reactor,
+            master_found=self._master_found,
+            broker_permission=lambda: self.context.broker_permission,
+        )
+        self.replication = self._make_replication(settings)
+        self._repeating = self._make_repeating()
+
+    @property
+    def registered_name_servers(self) -> list[str]:
+        """Name servers that took this broker's last registration."""
+        return self.outer_api.registered_name_servers
+
+    def load(self) -> None:
+        """Blocking. Raises StoreError (one line) and OSError."""
+        self.store.load()
+        context = self.context
+        for manager in (context.topics, context.groups, context.offsets, context.schedule):
+            manager.load()
+
+    def start(self) -> None:
+        """On the loop. Raises OSError when a port is taken; the broker must then be shut down."""
+        self.processors.register(self.server)
+        self.server.register(HA_IDENTIFY, self.replication.identify)
+        self.server.on_channel_closed(self._channel_closed)
+        self.store.on_arrive(self._message_arrived)
+        for host in self.config.listen_hosts:
+            self.server.listen(host, self.config.listen_port)
+            self.server.listen(host, self.config.fast_listen_port)
+        self.store.start()
+        self.replication.start()
+        for repeating in self._repeating:
+            repeating.start()
+        self.outer_api.start()
+
+    def shutdown(self, done: Callable[[], None]) -> None:
+        """On the loop. done is called when everything is written and the store is closed; an OSError on the way is
+        logged."""
+        self.server.stop_listening()
+        self.outer_api.stop(lambda: self._finish(done))
+
+    def _finish(self, done: Callable[[], None]) -> None:
+        for repeating in self._repeating:
+            repeating.stop()
+        self.replication.stop()
+        self.processors.pull.hold.wake_all()
+        # Answers that wait for the disk or a slave get this tick and the next.
+        self._reactor.call_soon(lambda: self._reactor.call_soon(lambda: self._close(done)))
+
+    def _close(self, done: Callable[[], None]) -> None:
+        self.server.close()
+        self._client.close()
+        context = self.context
+        try:
+            for manager in (context.topics, context.groups, context.offsets, context.schedule):
+                manager.flush()
+        except OSError:
+            log.exception("a configuration table could not be written at the stop")
+        self.store.shutdown()
+        done()
+
+    # Made once.
+
+    def _make_context(self, settings: Mapping[str, SettingValue], delay_levels_ms: tuple[int, ...]) -> BrokerContext:
+        config, reactor, dice = self.config, self._reactor, self._environment.dice
+
+        def file(name: str) -> ConfigManager:
+            return ConfigManager(self._environment.disk, Path(config.store_path_root_dir) / "config" / name)
+
+        def group_changed(group: str, channels: list[Channel]) -> None:
+            if config.notify_consumer_ids_changed_enable:
+                notify_consumer_change(group, channels)
+
+        return BrokerContext(
+            config=config,
+            reactor=reactor,
+            clock=reactor.clock,
+            store=self.store,
+            topics=TopicConfigManager(config, reactor, file("topics.json")),
+            groups=SubscriptionGroupManager(config, reactor, file("subscriptionGroup.json")),
+            offsets=ConsumerOffsetManager(config, reactor, file("consumerOffset.json")),
+            producers=ProducerManager(config.channel_expired_timeout_ms),
+            consumers=ConsumerManager(config.channel_expired_timeout_ms, group_changed),
+            locks=RebalanceLockManager(),
+            schedule=ScheduleMessageService(config, delay_levels_ms, self.store, reactor, file("delayOffset.json")),
+            stats=BrokerStats(reactor.clock),
+            unique_ids=UniqueIdFactory(config.broker_ip1, dice.getrandbits(16), dice.getrandbits(32)),
+            broker_properties=BrokerProperties(config.region_id, config.broker_cluster_name, config.trace_on),
+            delay_levels_ms=delay_levels_ms,
+            effective_settings={**{key: str(value) for key, value in settings.items()}, **config.to_properties()},
+            broker_permission=config.broker_permission,
+            ha_runtime_info=self._ha_runtime_info,
+            is_master_online=self._is_master_online,
+        )
+
+    def _make_replication(self, settings: Mapping[str, SettingValue]) -> Replication:
+        to_ha = ha_config(self.config, settings)
+        if self.config.is_slave:
+            return SlaveReplication(
+                self.context, to_ha, self._client, on_master_online=self.processors.pull.hold.wake_all
+            )
+        return MasterReplication(self.context, to_ha, self._client, lambda: self.registered_name_servers)
+
+    def _make_repeating(self) -> list[Repeating]:
+        config, context, reactor = self.config, self.context, self._reactor
+        hold_check_ms = HOLD_CHECK_INTERVAL_MS if config.long_polling_enable else config.short_polling_time_ms
+        return [
+            Repeating(reactor, config.flush_consumer_offset_interval_ms, context.offsets.persist_if_changed),
+            Repeating(reactor, config.flush_delay_offset_interval_ms, context.schedule.persist_if_changed),
+            Repeating(reactor, CLIENT_SCAN_INTERVAL_MS, self._scan_clients),
+            Repeating(reactor, SAMPLE_INTERVAL_MS, context.stats.sample),
+            Repeating(reactor, hold_check_ms, lambda: self.processors.pull.hold.check(reactor.clock.monotonic_ms())),
+        ]
+
+    # Called back.
+
+    def _ha_runtime_info(self) -> HaRuntimeInfo:
+        return self.replication.runtime_info()
+
+    def _is_master_online(self) -> bool:
+        return self.replication.is_master_online
+
+    def _master_found(self, master_address: str, ha_address: str) -> None:
+        self.replication.master_found(master_address, ha_address)
+
+    def _message_arrived(
+        self, topic: str, queue_id: int, queue_offset: int, tags_code: int | None, store_time_ms: int
+    ) -> None:
+        del store_time_ms
+        if topic == SCHEDULE_TOPIC:
+            self.context.schedule.message_arrived(queue_id)
+        self.processors.pull.hold.message_arrived(topic, queue_id, queue_offset, tags_code)
+
+    def _channel_closed(self, channel: Channel) -> None:
+        self.processors.pull.hold.channel_closed(channel)
+        self.context.producers.channel_closed(channel)
+        self.context.consumers.channel_closed(channel)
+
+    def _scan_clients(self) -> None:
+        now_ms = self._reactor.clock.monotonic_ms()
+        for channel in {*self.context.producers.scan(now_ms), *self.context.consumers.scan(now_ms)}:
+            channel.close()
+        self.context.locks.scan(now_ms)

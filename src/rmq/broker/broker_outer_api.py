@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a broker says to its name servers: 103 it is there, with these topics; 104 it goes. Answers to BrokerOuterAPI.
+
+    when                                            what is sent to each name server
+    start, and each registerNameServerPeriod        103 with all topics
+    topics changed (collected for one tick)         103 with these topics; with all of them after a deletion
+    a name server refused, was away or came back    103 with all topics, tried each WATCH_MS
+    clean stop                                      104
+
+A name server forgets a broker when its connection closes; that is noticed here by the closed connection, so a name
+server that was restarted knows this broker again within WATCH_MS (Apache: up to 30 s). The first registration at a
+name server never carries exactly one topic: Apache's refuses that.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..remoting.bodies import DataVersion, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper
+from ..remoting.codes import RequestCode, ResponseCode
+from ..remoting.command import RemotingCommand
+from ..remoting.java_json import JavaJsonError, loads_bytes
+from ..remoting.perm import PERM_READ_WRITE
+from .repeating import Repeating
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..env import Reactor
+    from ..remoting.bodies import TopicConfig
+    from ..rpc import CallFailed, OutboundClient
+    from .broker_config import BrokerConfig
+    from .topic_config_manager import TopicConfigManager
+
+    #: (masterAddr, haServerAddr) of this brokerName's master, as a name server knows them; empty where it does not.
+    MasterFound = Callable[[str, str], None]
+
+#: How often unreachable, restarted and refusing name servers are tried again.
+WATCH_MS = 2_000
+
+#: Bounds of registerNameServerPeriod, as Apache forces them.
+PERIOD_MIN_MS = 10_000
+PERIOD_MAX_MS = 60_000
+
+#: A stopping broker waits this long for name servers to take its 104.
+UNREGISTER_TIMEOUT_MS = 3_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _NameServer:
+    is_registered: bool = False
+    is_asked: bool = False
+    #: Logged once, until it changes.
+    last_fault: str = ""
+
+
+class BrokerOuterApi:
+    def __init__(
+        self,
+        config: BrokerConfig,
+        topics: TopicConfigManager,
+        client: OutboundClient,
+        reactor: Reactor,
+        *,
+        master_found: MasterFound,
+        broker_permission: Callable[[], int],
+    ) -> None:
+        self._config = config
+        self._topics = topics
+        self._client = client
+        self._reactor = reactor
+        self._master_found = master_found
+        self._broker_permission = broker_permission
+        self._name_servers = {address: _NameServer() for address in config.name_servers}
+        self._mapping_version = DataVersion(timestamp=reactor.clock.now_ms())
+        self._changed: dict[str, TopicConfig] | None = {}
+        self._is_change_due = False
+        self._is_running = False
+        period_ms = min(max(config.register_name_server_period_ms, PERIOD_MIN_MS), PERIOD_MAX_MS)
+        self._rounds = (Repeating(reactor, period_ms, self.register_all), Repeating(reactor, WATCH_MS, self._watch))
+        topics.on_change(self._topics_changed)
+
+    @property
+    def registered_name_servers(self) -> list[str]:
+        """Addresses that took the last registration."""
+        return [address for address, server in self._name_servers.items() if server.is_registered]
+
+    def start(self) -> None:
+        self._is_running = True
+        self.register_all()
+        for repeating in self._rounds:
+            repeating.start()
+
+    def register_all(self) -> None:
+        for address in self._name_servers:
+            self._register(address, self._topics.topics)
+
+    def stop(self, done: Callable[[], None]) -> None:
+        """Say 104 to every name server that knows this broker, then done, at the latest after UNREGISTER_TIMEOUT_MS."""
+        self._is_running = False
+        for repeating in self._rounds:
+            repeating.stop()
+        waiting = set(self.registered_name_servers)
+        if not waiting:
+            self._reactor.call_soon(done)
+            return
+        config = self._config
+        fields = {
+            "brokerId": str(config.broker_id),
+            "clusterName": config.broker_cluster_name,
+            "brokerAddr": config.broker_addr,
+            "brokerName": config.broker_name,
+        }
+
+        def answered(address: str, _: RemotingCommand | CallFailed) -> None:
+            waiting.discard(address)
+            if not waiting:
+                done()
+
+        for address in list(waiting):
+            self._name_servers[address].is_registered = False
+            command = RemotingCommand.request(RequestCode.UNREGISTER_BROKER, dict(fields))
+            self._client.invoke(address, command, UNREGISTER_TIMEOUT_MS, partial(answered, address))
+
+    # Registration.
+
+    def _topics_changed(self, topics: list[TopicConfig]) -> None:
+        if not self._is_running:
+            return
+        if not topics or self._changed is None:
+            self._changed = None
+        else:
+            self._changed.update({topic.topic_name: topic for topic in topics})
+        if not self._is_change_due:
+            self._is_change_due = True
+            self._reactor.call_soon(self._register_changes)
+
+    def _register_changes(self) -> None:
+        self._is_change_due = False
+        changed, self._changed = self._changed, {}
+        if not self._is_running:
+            return
+        for address, server in self._name_servers.items():
+            is_whole = changed is None or not server.is_registered
+            self._register(address, self._topics.topics if is_whole or changed is None else changed)
+
+    def _watch(self) -> None:
+        for address, server in self._name_servers.items():
+            if not server.is_asked and not (server.is_registered and self._client.is_connected(address)):
+                server.is_registered = False
+                self._register(address, self._topics.topics)
+
+    def _register(self, address: str, topics: Mapping[str, TopicConfig]) -> None:
+        server = self._name_servers[address]
+        server.is_asked = True
+        command = self._command(topics)
+        timeout_ms = self._config.register_broker_timeout_ms
+        self._client.invoke(address, command, timeout_ms, lambda answer: self._registered(address, server, answer))
+
+    def _command(self, topics: Mapping[str, TopicConfig]) -> RemotingCommand:
+        config = self._config
+        table = {name: self._as_permitted(topic) for name, topic in topics.items()}
+        wrapper = TopicConfigAndMappingSerializeWrapper(self._topics.data_version, self._mapping_version, table)
+        body = RegisterBrokerBody([], wrapper).encode()
+        fields = {
+            "brokerId": str(config.broker_id),
+            "bodyCrc32": str(zlib.crc32(body) & 0x7FFFFFFF),
+            "clusterName": config.broker_cluster_name,
+            "brokerAddr": config.broker_addr,
+            "enableActingMaster": "false",
+            "haServerAddr": config.ha_server_addr,
+            "compressed": "false",
+            "brokerName": config.broker_name,
+        }
+        return RemotingCommand.request(RequestCode.REGISTER_BROKER, fields, body)
+
+    def _as_permitted(self, topic: TopicConfig) -> TopicConfig:
+        """brokerPermission takes away from what each topic allows."""
+        permission = self._broker_permission()
+        if permission & PERM_READ_WRITE == PERM_READ_WRITE:
+            return topic
+        return replace(topic, perm=topic.perm & permission)
+
+    def _registered(self, address: str, server: _NameServer, answer: RemotingCommand | CallFailed) -> None:
+        server.is_asked = False
+        if not self._is_running:
+            return
+        fault = _fault(answer)
+        if fault:
+            server.is_registered = False
+            if fault != server.last_fault:
+                log.warning("name server %s does not take this broker: %s", address, fault)
+        elif isinstance(answer, RemotingCommand):
+            if not server.is_registered:
+                log.info("registered at name server %s", address)
+            server.is_registered = True
+            self._take_answer(answer)
+        server.last_fault = fault
+
+    def _take_answer(self, answer: RemotingCommand) -> None:
+        fields = answer.ext_fields
+        self._master_found(fields.get("masterAddr", ""), fields.get("haServerAddr", ""))
+        ordered = _order_topics(answer.body)
+        if ordered:
+            self._topics.set_ordered(ordered)
+
+
+def _fault(answer: RemotingCommand | CallFailed) -> str:
+    """Empty where the name server took the registration."""
+    if not isinstance(answer, RemotingCommand):
+        return str(answer)
+    return "" if answer.code == ResponseCode.SUCCESS else f"code {answer.code}, {answer.remark}"
+
+
+def _order_topics(body: bytes) -> list[str]:
+    """Topics of the order configuration that a name server may send along."""
+    if not body:
+        return []
+    try:
+        value = loads_bytes(body)
+    except JavaJsonError:
+        return []
+    table = value.get("table") if isinstance(value, dict) else None
+    return list(table) if isinstance(table, dict) else []

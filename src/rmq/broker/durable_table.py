@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One table of a manager and its JSON file: written in a thread, never by the loop, several changes in one write.
+
+A change is made in memory first; `persist(done)` asks for a write and calls done when a write that holds the change
+has reached the disk. While one write runs, all further changes wait for one next write, so a storm of new topics costs
+few writes.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..env import Reactor
+
+    #: Called on the loop with None, or with why the table could not be written.
+    Persisted = Callable[[Exception | None], None]
+
+log = logging.getLogger(__name__)
+
+
+class ConfigFile(Protocol):
+    """The file behind a table, `store.config_manager.ConfigManager`. Both calls block."""
+
+    def load(self) -> object | None: ...
+
+    def persist(self, value: object) -> None: ...
+
+
+class DurableTable:
+    def __init__(self, reactor: Reactor, file: ConfigFile, snapshot: Callable[[], object]) -> None:
+        """snapshot returns the table as a JSON value that later changes do not touch."""
+        self._reactor = reactor
+        self._file = file
+        self._snapshot = snapshot
+        self._waiting: list[Persisted] = []
+        self._wanted = False
+        self._writing = False
+
+    def load(self) -> object | None:
+        """The stored value, None for a store without one. Blocks; before the loop runs. Raises StoreError."""
+        return self._file.load()
+
+    def persist(self, done: Persisted | None = None) -> None:
+        if done is not None:
+            self._waiting.append(done)
+        if not self._wanted:
+            self._wanted = True
+            self._reactor.call_soon(self._write)
+
+    def flush(self) -> None:
+        """Write now, blocking: at a clean stop."""
+        self._wanted = False
+        self._file.persist(self._snapshot())
+
+    def _write(self) -> None:
+        if self._writing or not self._wanted:
+            return
+        self._wanted = False
+        self._writing = True
+        waiting, self._waiting = self._waiting, []
+        value = self._snapshot()
+        self._reactor.run_blocking(lambda: self._file.persist(value), lambda result: self._written(result, waiting))
+
+    def _written(self, result: BaseException | None, waiting: list[Persisted]) -> None:
+        self._writing = False
+        fault = result if isinstance(result, Exception) else None
+        if fault is not None:
+            log.error("a configuration table could not be written: %s", fault)
+        for done in waiting:
+            done(fault)
+        self._write()

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A change is acknowledged when it is on the disk, not before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ....remoting.codes import ResponseCode
+
+if TYPE_CHECKING:
+    from ....remoting.command import RemotingCommand
+    from ....rpc.channel import Channel
+    from ...durable_table import Persisted
+
+
+def answer_when_persisted(channel: Channel, request: RemotingCommand, remark: str | None = None) -> Persisted:
+    """Give this to a manager as `done`: it answers SUCCESS, or SYSTEM_ERROR with why the table could not be written."""
+
+    def done(fault: Exception | None) -> None:
+        if fault is None:
+            channel.answer(request.response(ResponseCode.SUCCESS, remark))
+        else:
+            why = f"the change is in force but could not be written: {fault}"
+            channel.answer(request.response(ResponseCode.SYSTEM_ERROR, why))
+
+    return done

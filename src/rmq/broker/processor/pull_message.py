@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pulling: 11 and 361. Answers to Apache's PullMessageProcessor and DefaultPullMessageResultHandler.
+
+    store says              code  held when bit 2 (suspend) is set
+    FOUND                   0
+    NO_MATCHED_MESSAGE      20    no: the client's offset has to move on
+    OFFSET_OVERFLOW_ONE     19    yes, until a message matches or the time is up
+    OFFSET_FOUND_NULL       19    yes
+    no queue, offset 0      19    yes
+    no queue, other offset  21
+    OFFSET_OVERFLOW_BADLY   21
+    OFFSET_TOO_SMALL        21
+
+A slave whose master is online sends its clients there: nothing found is code 20 on it. While the master is away it
+holds pulls as a master does (Apache does so in acting-master mode only; in the classic modes its slave answers 20 at
+once, and consumers turn in circles). The records go out as they stand in the commit log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...remoting.answers import pull_answer_header
+from ...remoting.codes import RequestCode, ResponseCode
+from ...remoting.fields import int_field, long_field, text_field
+from ...remoting.message_const import PULL_COMMIT_OFFSET_FLAG, PULL_SUBSCRIPTION_FLAG, PULL_SUSPEND_FLAG
+from ...remoting.perm import is_readable
+from ...rpc.errors import RequestRefused
+from ...store.get_message import GetResult, GetStatus
+from .. import subscription
+from ..broker_config import MASTER_ID
+from ..consumer_group_info import CONSUME_ACTIVELY
+from ..pull_request_hold import HeldPull, PullRequestHold
+from . import remarks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...remoting.bodies import SubscriptionGroupConfig, TopicConfig
+    from ...remoting.command import RemotingCommand
+    from ...rpc.channel import Channel
+    from ..broker_context import BrokerContext
+
+    TagMatcher = Callable[[int], bool]
+
+#: What one pull may bring at most whatever it asks for; half of the frame limit, so that header and last record always
+#: fit.
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+
+#: Apache holds a pull as long as its client asks; nobody needs longer than the idle time-out of a connection.
+MAX_SUSPEND_MS = 120_000
+
+_CODES = {
+    GetStatus.FOUND: ResponseCode.SUCCESS,
+    GetStatus.MESSAGE_WAS_REMOVING: ResponseCode.PULL_RETRY_IMMEDIATELY,
+    GetStatus.NO_MATCHED_MESSAGE: ResponseCode.PULL_RETRY_IMMEDIATELY,
+    GetStatus.OFFSET_FOUND_NULL: ResponseCode.PULL_NOT_FOUND,
+    GetStatus.OFFSET_OVERFLOW_ONE: ResponseCode.PULL_NOT_FOUND,
+    GetStatus.OFFSET_OVERFLOW_BADLY: ResponseCode.PULL_OFFSET_MOVED,
+    GetStatus.OFFSET_TOO_SMALL: ResponseCode.PULL_OFFSET_MOVED,
+}
+_NO_QUEUE = frozenset({GetStatus.NO_MATCHED_LOGIC_QUEUE, GetStatus.NO_MESSAGE_IN_QUEUE})
+
+
+@dataclass(slots=True)
+class _Pull:
+    """The fields of a pull, read once."""
+
+    group: str
+    topic: str
+    queue_id: int
+    queue_offset: int
+    max_count: int
+    sys_flag: int
+    max_bytes: int
+
+
+class PullMessageProcessor:
+    def __init__(self, context: BrokerContext) -> None:
+        config = context.config
+        self._context = context
+        self._config = config
+        self._store = context.store
+        self._clock = context.clock
+        self._offsets = context.offsets
+        self._stats = context.stats
+        self.hold = PullRequestHold(self._wake, context.store.max_offset, self._has_match)
+        self._refuses_reads = config.is_slave and not config.slave_read_enable
+
+    def __call__(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+        if self._refuses_reads:
+            return request.response(ResponseCode.SYSTEM_BUSY, remarks.REJECT_REQUEST)
+        self._pull(channel, request, may_suspend=True)
+        return None
+
+    def _wake(self, held: HeldPull) -> None:
+        """A held pull's second and last run. Nobody stands above it to turn a refusal into an answer."""
+        try:
+            self._pull(held.channel, held.request, may_suspend=False)
+        except RequestRefused as refusal:
+            held.channel.answer(held.request.response(refusal.code, refusal.remark))
+
+    def _pull(self, channel: Channel, request: RemotingCommand, *, may_suspend: bool) -> None:
+        fields = request.ext_fields
+        pull = _Pull(
+            text_field(fields, "consumerGroup"),
+            text_field(fields, "topic"),
+            int_field(fields, "queueId"),
+            long_field(fields, "queueOffset"),
+            int_field(fields, "maxMsgNums"),
+            int_field(fields, "sysFlag"),
+            min(int_field(fields, "maxMsgBytes", MAX_ANSWER_BYTES), MAX_ANSWER_BYTES),
+        )
+        group, topic = self._check(channel, request, pull)
+        matches = self._matcher(channel, request, pull, group)
+        found = self._store.get(
+            pull.topic, pull.queue_id, pull.queue_offset, pull.max_count, pull.max_bytes, matches=matches
+        )
+        code = self._code(pull, found)
+        self._offsets.commit_pulled(pull.group, pull.topic, pull.queue_id, found.next_begin_offset)
+        if may_suspend and pull.sys_flag & PULL_COMMIT_OFFSET_FLAG:
+            self._offsets.commit(pull.group, pull.topic, pull.queue_id, long_field(fields, "commitOffset"))
+        if code == ResponseCode.PULL_NOT_FOUND and may_suspend and pull.sys_flag & PULL_SUSPEND_FLAG:
+            suspend_ms = long_field(fields, "suspendTimeoutMillis", 0)
+            if self._suspend(channel, request, pull, matches, suspend_ms):
+                return
+        self._answer(channel, request, pull, found, code, topic=topic, group=group)
+
+    def _has_match(self, topic: str, queue_id: int, held: HeldPull) -> bool:
+        found = self._store.get(topic, queue_id, held.queue_offset, 1, matches=held.matches)
+        return found.status is GetStatus.FOUND
+
+    # What the answer says.
+
+    def _code(self, pull: _Pull, found: GetResult) -> int:
+        status = found.status
+        if status in _NO_QUEUE:
+            code = ResponseCode.PULL_OFFSET_MOVED if pull.queue_offset else ResponseCode.PULL_NOT_FOUND
+        else:
+            code = _CODES[status]
+        if not self._config.is_slave:
+            return code
+        if code == ResponseCode.PULL_OFFSET_MOVED and not self._config.offset_check_in_slave:
+            # This log may only be behind: the client must not believe that its offset is wrong.
+            return ResponseCode.PULL_RETRY_IMMEDIATELY
+        goes_to_master = not found.suggest_pulling_from_slave and self._context.is_master_online()
+        if goes_to_master and status is not GetStatus.FOUND:
+            return ResponseCode.PULL_RETRY_IMMEDIATELY
+        return code
+
+    def _suggested_broker(self, found: GetResult, group: SubscriptionGroupConfig) -> int:
+        """Where to pull next: the slave only when the client reads far behind what memory holds."""
+        if not self._config.slave_read_enable:
+            return MASTER_ID
+        if found.suggest_pulling_from_slave:
+            return group.which_broker_when_consume_slowly
+        return group.broker_id
+
+    def _answer(
+        self,
+        channel: Channel,
+        request: RemotingCommand,
+        pull: _Pull,
+        found: GetResult,
+        code: int,
+        *,
+        topic: TopicConfig,
+        group: SubscriptionGroupConfig,
+    ) -> None:
+        if code == ResponseCode.SUCCESS:
+            self._stats.got(pull.group, pull.topic, found.message_count)
+        if request.is_oneway:
+            return
+        frames = found.frames if code == ResponseCode.SUCCESS else ()
+        head = pull_answer_header(
+            opaque=request.opaque,
+            code=code,
+            remark=found.status.name,
+            next_begin_offset=found.next_begin_offset,
+            min_offset=found.min_offset,
+            max_offset=found.max_offset,
+            body_size_bytes=sum(map(len, frames)),
+            suggest_which_broker_id=self._suggested_broker(found, group),
+            topic_sys_flag=topic.topic_sys_flag,
+            group_sys_flag=group.group_sys_flag,
+        )
+        channel.answer_raw(head)
+        for frame in frames:
+            channel.answer_raw(frame)
+
+    def _suspend(
+        self, channel: Channel, request: RemotingCommand, pull: _Pull, matches: TagMatcher | None, suspend_ms: int
+    ) -> bool:
+        if not self._config.long_polling_enable:
+            suspend_ms = self._config.short_polling_time_ms
+        deadline_ms = self._clock.monotonic_ms() + min(max(0, suspend_ms), MAX_SUSPEND_MS)
+        held = HeldPull(channel, request, pull.queue_offset, matches, deadline_ms)
+        return self.hold.hold(pull.topic, pull.queue_id, held)
+
+    # Checks, in Apache's order.
+
+    def _check(
+        self, channel: Channel, request: RemotingCommand, pull: _Pull
+    ) -> tuple[SubscriptionGroupConfig, TopicConfig]:
+        context, config = self._context, self._config
+        if not is_readable(context.broker_permission):
+            raise _forbidden(f"the broker[{config.broker_ip1}] pulling message is forbidden")
+        if request.code == RequestCode.LITE_PULL_MESSAGE and not config.lite_pull_message_enable:
+            raise _forbidden(f"the broker[{config.broker_ip1}] for lite pull consumer is forbidden")
+        group = context.groups.find(pull.group)
+        if group is None:
+            remark = remarks.group_does_not_exist_for_pull(pull.group)
+            raise RequestRefused(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, remark)
+        if not group.consume_enable:
+            raise _forbidden(f"subscription group no permission, {pull.group}")
+        topic = context.topics.get(pull.topic)
+        if topic is None:
+            raise RequestRefused(ResponseCode.TOPIC_NOT_EXIST, remarks.topic_not_exist_for_pull(pull.topic))
+        if not is_readable(topic.perm):
+            raise _forbidden(f"the topic[{pull.topic}] pulling message is forbidden")
+        if not 0 <= pull.queue_id < topic.read_queue_nums:
+            raise RequestRefused(
+                ResponseCode.INVALID_PARAMETER,
+                f"queueId[{pull.queue_id}] is illegal, topic:[{pull.topic}] "
+                f"topicConfig.readQueueNums:[{topic.read_queue_nums}] consumer:[/{channel.remote_address}]",
+            )
+        return group, topic
+
+    def _matcher(
+        self, channel: Channel, request: RemotingCommand, pull: _Pull, group: SubscriptionGroupConfig
+    ) -> TagMatcher | None:
+        fields = request.ext_fields
+        if self._config.reject_pull_consumer_enable:
+            self._refuse_strange_pull_consumer(channel, pull.group)
+        if pull.sys_flag & PULL_SUBSCRIPTION_FLAG:
+            expression_type = fields.get("expressionType")
+            if not subscription.is_tag_type(expression_type):
+                raise _no_expression(expression_type)
+            return subscription.matcher_of(fields.get("subscription") or "")
+        return self._subscribed(pull, group, long_field(fields, "subVersion"))
+
+    def _subscribed(self, pull: _Pull, group: SubscriptionGroupConfig, sub_version: int) -> TagMatcher | None:
+        """The subscription of the group's heartbeat."""
+        info = self._context.consumers.get(pull.group)
+        if info is None:
+            raise RequestRefused(ResponseCode.SUBSCRIPTION_NOT_EXIST, remarks.group_info_not_exist())
+        if info.is_broadcasting and not group.consume_broadcast_enable:
+            raise _forbidden(f"the consumer group[{pull.group}] can not consume by broadcast way")
+        if self._context.groups.is_reading_forbidden(pull.group, pull.topic):
+            raise _forbidden(f"the consumer group[{pull.group}] is forbidden for topic[{pull.topic}]")
+        data = info.subscriptions.get(pull.topic)
+        if data is None:
+            raise RequestRefused(ResponseCode.SUBSCRIPTION_NOT_EXIST, remarks.subscription_not_exist())
+        if data.sub_version < sub_version:
+            raise RequestRefused(ResponseCode.SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest")
+        if not subscription.is_tag_type(data.expression_type):
+            raise _no_expression(data.expression_type)
+        return info.matcher(pull.topic)
+
+    def _refuse_strange_pull_consumer(self, channel: Channel, group: str) -> None:
+        info = self._context.consumers.get(group)
+        if info is None or (info.consume_type == CONSUME_ACTIVELY and channel not in info.channels):
+            raise RequestRefused(ResponseCode.SUBSCRIPTION_NOT_EXIST, remarks.pull_consumer_rejected())
+
+
+def _forbidden(remark: str) -> RequestRefused:
+    return RequestRefused(ResponseCode.NO_PERMISSION, remark)
+
+
+def _no_expression(expression_type: str | None) -> RequestRefused:
+    remark = f"The broker does not support consumer to filter message by {expression_type}"
+    return RequestRefused(ResponseCode.SYSTEM_ERROR, remark)

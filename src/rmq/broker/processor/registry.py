@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which code goes where: the one table of what this broker answers. Every other code is answered 3, "not supported"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...remoting.codes import RequestCode, ResponseCode
+from ...remoting.fields import FieldError
+from ...remoting.json_body import BodyError
+from ...rpc.errors import RequestRefused
+from ..topic_attributes import AttributeRefused
+from .admin.broker import BrokerAdmin
+from .admin.client import ClientAdmin
+from .admin.group import GroupAdmin
+from .admin.offset import OffsetAdmin
+from .admin.topic import TopicAdmin
+from .client_manage import ClientManageProcessor
+from .consumer_manage import ConsumerManageProcessor
+from .consumer_send_back import ConsumerSendBackProcessor
+from .lock_batch import LockBatchProcessor
+from .pull_message import PullMessageProcessor
+from .send_message import SendMessageProcessor
+
+if TYPE_CHECKING:
+    import random
+
+    from ...remoting.command import RemotingCommand
+    from ...rpc import ChannelHub, Processor
+    from ...rpc.channel import Channel
+    from ..broker_context import BrokerContext
+
+
+class Processors:
+    """All processors of one broker. `pull` is named because arriving messages and closed connections concern it."""
+
+    def __init__(self, context: BrokerContext, dice: random.Random) -> None:
+        self.pull = PullMessageProcessor(context)
+        send = SendMessageProcessor(context, dice)
+        consumer = ConsumerManageProcessor(context)
+        client = ClientManageProcessor(context)
+        lock = LockBatchProcessor(context)
+        topic = TopicAdmin(context)
+        group = GroupAdmin(context)
+        offset = OffsetAdmin(context)
+        clients = ClientAdmin(context)
+        broker = BrokerAdmin(context)
+        self.table: dict[RequestCode, Processor] = {
+            RequestCode.SEND_MESSAGE: send,
+            RequestCode.SEND_MESSAGE_V2: send,
+            RequestCode.SEND_BATCH_MESSAGE: send,
+            RequestCode.CONSUMER_SEND_MSG_BACK: ConsumerSendBackProcessor(context, dice),
+            RequestCode.PULL_MESSAGE: self.pull,
+            RequestCode.LITE_PULL_MESSAGE: self.pull,
+            RequestCode.QUERY_CONSUMER_OFFSET: consumer.query_offset,
+            RequestCode.UPDATE_CONSUMER_OFFSET: consumer.update_offset,
+            RequestCode.GET_CONSUMER_LIST_BY_GROUP: consumer.consumer_list,
+            RequestCode.HEART_BEAT: client.heartbeat,
+            RequestCode.UNREGISTER_CLIENT: client.unregister,
+            RequestCode.CHECK_CLIENT_CONFIG: client.check_client_config,
+            RequestCode.LOCK_BATCH_MQ: lock.lock,
+            RequestCode.UNLOCK_BATCH_MQ: lock.unlock,
+            RequestCode.UPDATE_AND_CREATE_TOPIC: topic.create,
+            RequestCode.UPDATE_AND_CREATE_TOPIC_LIST: topic.create_list,
+            RequestCode.DELETE_TOPIC_IN_BROKER: topic.delete,
+            RequestCode.GET_ALL_TOPIC_CONFIG: topic.all_topics,
+            RequestCode.GET_TOPIC_CONFIG: topic.one_topic,
+            RequestCode.GET_TOPIC_STATS_INFO: topic.stats,
+            RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP: group.create,
+            RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST: group.create_list,
+            RequestCode.DELETE_SUBSCRIPTIONGROUP: group.delete,
+            RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG: group.all_groups,
+            RequestCode.GET_SUBSCRIPTIONGROUP_CONFIG: group.one_group,
+            RequestCode.QUERY_TOPIC_CONSUME_BY_WHO: group.consumers_of_topic,
+            RequestCode.SEARCH_OFFSET_BY_TIMESTAMP: offset.search_by_time,
+            RequestCode.GET_MAX_OFFSET: offset.max_offset,
+            RequestCode.GET_MIN_OFFSET: offset.min_offset,
+            RequestCode.GET_EARLIEST_MSG_STORETIME: offset.earliest_store_time,
+            RequestCode.GET_ALL_CONSUMER_OFFSET: offset.all_consumer_offsets,
+            RequestCode.GET_ALL_DELAY_OFFSET: offset.all_delay_offsets,
+            RequestCode.GET_CONSUME_STATS: offset.consume_stats,
+            RequestCode.GET_CONSUMER_CONNECTION_LIST: clients.consumer_connections,
+            RequestCode.GET_PRODUCER_CONNECTION_LIST: clients.producer_connections,
+            RequestCode.GET_ALL_PRODUCER_INFO: clients.all_producers,
+            RequestCode.GET_CONSUMER_RUNNING_INFO: clients.consumer_running_info,
+            RequestCode.GET_BROKER_CONFIG: broker.config,
+            RequestCode.GET_BROKER_RUNTIME_INFO: broker.runtime,
+            RequestCode.GET_BROKER_HA_STATUS: broker.ha_status,
+        }
+
+    def register(self, server: ChannelHub) -> None:
+        for code, processor in self.table.items():
+            server.register(code, _refusing(processor))
+
+
+def _refusing(processor: Processor) -> Processor:
+    """What a stranger got wrong is code 1 with the cause, and no fault of this broker that would have to be logged."""
+
+    def process(channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+        try:
+            return processor(channel, request)
+        except (FieldError, BodyError, AttributeRefused) as error:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, str(error)) from error
+
+    return process

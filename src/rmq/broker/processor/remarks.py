@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remarks that several processors give, in Apache's words: clients and tools show them, some look into them."""
+
+from __future__ import annotations
+
+_FAQ = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
+
+REJECT_REQUEST = "[REJECTREQUEST]system busy, start flow control for a while"
+
+
+def topic_not_exist_for_send(topic: str) -> str:
+    return f"topic[{topic}] not exist, apply first please!{_FAQ}"
+
+
+def topic_not_exist_for_pull(topic: str) -> str:
+    return f"topic[{topic}] not exist, apply first please! {_FAQ}"
+
+
+def group_not_exist(group: str) -> str:
+    return f"subscription group not exist, {group} {_FAQ}"
+
+
+def group_does_not_exist_for_pull(group: str) -> str:
+    return f"subscription group [{group}] does not exist, {_FAQ}"
+
+
+def group_info_not_exist() -> str:
+    return f"the consumer's group info not exist{_FAQ}"
+
+
+def subscription_not_exist() -> str:
+    return f"the consumer's subscription not exist{_FAQ}"
+
+
+def pull_consumer_rejected() -> str:
+    return f"the consumer's group info not exist, or the pull consumer is rejected by server.{_FAQ}"

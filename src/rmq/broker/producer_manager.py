@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which producers are connected: group -> connection -> client. Answers to Apache's ProducerManager."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..rpc.channel import Channel
+    from .client_channel_info import ClientChannelInfo
+
+
+class ProducerManager:
+    def __init__(self, channel_expired_timeout_ms: int) -> None:
+        self._expired_ms = channel_expired_timeout_ms
+        self._groups: dict[str, dict[Channel, ClientChannelInfo]] = {}
+
+    def register(self, group: str, info: ClientChannelInfo) -> None:
+        self._groups.setdefault(group, {})[info.channel] = info
+
+    def unregister(self, group: str, channel: Channel) -> None:
+        channels = self._groups.get(group)
+        if channels is None:
+            return
+        channels.pop(channel, None)
+        if not channels:
+            del self._groups[group]
+
+    def channel_closed(self, channel: Channel) -> None:
+        for group in [name for name, channels in self._groups.items() if channel in channels]:
+            self.unregister(group, channel)
+
+    def clients(self, group: str) -> list[ClientChannelInfo] | None:
+        """None where no producer of that group is connected."""
+        channels = self._groups.get(group)
+        return None if channels is None else list(channels.values())
+
+    def table(self) -> dict[str, list[ClientChannelInfo]]:
+        return {group: list(channels.values()) for group, channels in self._groups.items()}
+
+    def scan(self, now_ms: int) -> list[Channel]:
+        """Forget producers silent for `channelExpiredTimeout` and return their connections, which the caller closes."""
+        stale = [
+            (group, channel)
+            for group, channels in self._groups.items()
+            for channel, info in channels.items()
+            if now_ms - info.last_update_ms > self._expired_ms
+        ]
+        for group, channel in stale:
+            self.unregister(group, channel)
+        return [channel for _, channel in stale]

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pulls that found nothing and wait for a message: long polling. Answers to Apache's PullRequestHoldService.
+
+A held pull is a plain entry in a list under its queue. It leaves the list when a message that matches arrives (told by
+the store right after the commit, so the answer goes out in the same tick as the send), when its time is up, or when
+its connection closes. The check each 5 s is a safety net for what arrived without being told, and where time-outs are
+noticed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..remoting.command import RemotingCommand
+    from ..rpc.channel import Channel
+
+    TagMatcher = Callable[[int], bool]
+
+#: How often Apache looks through all held pulls; a pull may therefore be answered up to this much after its time-out.
+HOLD_CHECK_INTERVAL_MS = 5_000
+
+#: Held pulls a broker keeps; the next one is answered "nothing" at once. Bounds memory at some 100 MB however many
+#: clients ask.
+MAX_HELD_PULLS = 100_000
+
+
+@dataclass
+class HeldPull:
+    channel: Channel
+    request: RemotingCommand
+    queue_offset: int
+    #: None takes every message.
+    matches: TagMatcher | None
+    #: Monotonic.
+    deadline_ms: int
+
+
+class PullRequestHold:
+    def __init__(
+        self,
+        wake: Callable[[HeldPull], None],
+        max_offset: Callable[[str, int], int],
+        has_match: Callable[[str, int, HeldPull], bool],
+    ) -> None:
+        """wake runs the pull once more, this time answering whatever it finds; the other two ask the store: the end of
+        (topic, queue_id), and whether a held pull would find something there."""
+        self._wake = wake
+        self._max_offset = max_offset
+        self._has_match = has_match
+        self._queues: dict[tuple[str, int], list[HeldPull]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def hold(self, topic: str, queue_id: int, pull: HeldPull) -> bool:
+        """False when too many are held already: the caller answers at once."""
+        if self._count >= MAX_HELD_PULLS:
+            return False
+        self._queues.setdefault((topic, queue_id), []).append(pull)
+        self._count += 1
+        return True
+
+    def message_arrived(self, topic: str, queue_id: int, queue_offset: int, tags_code: int | None) -> None:
+        """Messages up to queue_offset are readable now: wake the pulls that want them.
+
+        tags_code is that of the only new message; None stands for several, then `has_match` looks into the queue.
+        """
+        pulls = self._queues.get((topic, queue_id))
+        if pulls is None:
+            return
+        due = [
+            pull
+            for pull in pulls
+            if pull.queue_offset <= queue_offset
+            and (
+                pull.matches is None
+                or (pull.matches(tags_code) if tags_code is not None else self._has_match(topic, queue_id, pull))
+            )
+        ]
+        if due:
+            self._release((topic, queue_id), due)
+
+    def check(self, now_ms: int) -> None:
+        """Wake what timed out, and what has something new in its queue.
+
+        A pull whose tags did not match the new messages is woken too, as on Apache: its answer (20, nothing matched)
+        moves the client's offset past them.
+        """
+        for (topic, queue_id), pulls in list(self._queues.items()):
+            readable_end = self._max_offset(topic, queue_id)
+            due = [pull for pull in pulls if now_ms >= pull.deadline_ms or readable_end > pull.queue_offset]
+            if due:
+                self._release((topic, queue_id), due)
+
+    def wake_all(self) -> None:
+        """The master is back, or this broker stops: everyone asks anew."""
+        for key, pulls in list(self._queues.items()):
+            self._release(key, list(pulls))
+
+    def channel_closed(self, channel: Channel) -> None:
+        for key, pulls in list(self._queues.items()):
+            gone = [pull for pull in pulls if pull.channel is channel]
+            if gone:
+                self._remove(key, gone)
+
+    def _release(self, key: tuple[str, int], due: list[HeldPull]) -> None:
+        self._remove(key, due)
+        for pull in due:
+            if pull.channel.is_open:
+                self._wake(pull)
+
+    def _remove(self, key: tuple[str, int], gone: list[HeldPull]) -> None:
+        leaving = {id(pull) for pull in gone}
+        kept = [pull for pull in self._queues[key] if id(pull) not in leaving]
+        self._count -= len(self._queues[key]) - len(kept)
+        if kept:
+            self._queues[key] = kept
+        else:
+            del self._queues[key]

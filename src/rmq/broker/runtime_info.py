@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What GET_BROKER_RUNTIME_INFO (28) tells: Apache's keys, as brokerStatus and clusterList print them.
+
+Thread pools and their queues do not exist here; their sizes are 0, because tools read them as numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .broker_context import BrokerContext
+
+_THREAD_POOLS = {
+    "sendThreadPoolQueueSize": "0",
+    "sendThreadPoolQueueCapacity": "10000",
+    "pullThreadPoolQueueSize": "0",
+    "pullThreadPoolQueueCapacity": "100000",
+    "litePullThreadPoolQueueSize": "0",
+    "litePullThreadPoolQueueCapacity": "100000",
+    "queryThreadPoolQueueSize": "0",
+    "queryThreadPoolQueueCapacity": "20000",
+    "ackThreadPoolQueueSize": "0",
+    "ackThreadPoolQueueCapacity": "100000",
+    "EndTransactionQueueSize": "0",
+    "EndTransactionThreadPoolQueueCapacity": "100000",
+    "sendThreadPoolQueueHeadWaitTimeMills": "0",
+    "pullThreadPoolQueueHeadWaitTimeMills": "0",
+    "litePullThreadPoolQueueHeadWaitTimeMills": "0",
+    "queryThreadPoolQueueHeadWaitTimeMills": "0",
+    "ackThreadPoolQueueHeadWaitTimeMills": "0",
+}
+
+#: The timer wheel comes later; until then nothing waits in it.
+_TIMER = {
+    "timerReadBehind": "0",
+    "timerOffsetBehind": "0",
+    "timerCongestNum": "0",
+    "timerEnqueueTps": "0.0",
+    "timerDequeueTps": "0.0",
+}
+
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def runtime_info(context: BrokerContext) -> dict[str, str]:
+    store = context.store
+    unflushed = max(0, store.max_physical_offset - store.flushed_physical_offset)
+    table = {
+        **_THREAD_POOLS,
+        **_TIMER,
+        "brokerActive": "true" if not context.config.is_slave else "false",
+        # Queues are written in the tick of their records: nothing is ever behind.
+        "dispatchBehindBytes": "0",
+        "pageCacheLockTimeMills": "0",
+        "remainTransientStoreBufferNumbs": "2147483647",
+        "remainHowManyDataToFlush": human_readable(unflushed),
+        "startAcceptSendRequestTimeStamp": str(context.config.start_accept_send_request_time_stamp_ms),
+    }
+    table.update(context.stats.runtime_info())
+    table.update(context.schedule.runtime_info())
+    table.update(store.runtime_info())
+    return table
+
+
+def human_readable(size_bytes: int) -> str:
+    """As Apache writes sizes in this table: `512 B`, `1.5 KiB`."""
+    if size_bytes < 1024:
+        return f"{size_bytes} B"
+    power = min((size_bytes.bit_length() - 1) // 10, len(_UNITS))
+    return f"{size_bytes / 1024**power:.1f} {_UNITS[power - 1]}"
