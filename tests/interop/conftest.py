@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 StartCluster = Callable[..., Cluster]
 StartClient = Callable[..., ClientProcess]
-Figures = Callable[[str], None]
+PrintFigures = Callable[[str], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,7 +62,7 @@ def start_client(tmp_path: Path, stack: ExitStack) -> StartClient:
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Figures:
+def print_figures(request: pytest.FixtureRequest) -> PrintFigures:
     """A function (text) whose text is printed, with the name of the case, at the end of the run."""
 
     def add(text: str) -> None:

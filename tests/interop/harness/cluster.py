@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from . import failover
+
 _LOOPBACK = "127.0.0.1"
 # A broker registers at its start and then every 10 s (`registerNameServerPeriod` in mode.py); twice that, and air.
 _REGISTERED_DEADLINE_S = 40.0
@@ -43,6 +45,17 @@ class Broker:
     @property
     def address(self) -> str:
         return self.server.address
+
+    @property
+    def broker_name(self) -> str:
+        return self.plan.broker_name
+
+    @property
+    def is_alive(self) -> bool:
+        return self.server.is_alive
+
+    def kill(self) -> None:
+        self.server.kill()
 
     def ha_status(self) -> dict[str, Any]:
         """Code 907: what the master (or slave) says of its replication."""
@@ -86,8 +99,11 @@ class Cluster:
     def slaves(self) -> list[Broker]:
         return [broker for broker in self.brokers.values() if broker.plan.broker_id != 0]
 
-    def slave_of(self, master: Broker) -> Broker:
-        return next(slave for slave in self.slaves() if slave.plan.broker_name == master.plan.broker_name)
+    def slave_of(self, master: failover.Member) -> Broker:
+        return next(slave for slave in self.slaves() if slave.broker_name == master.broker_name)
+
+    def bring_back(self, master: failover.Member) -> None:
+        self.start_brokers([broker for broker in self.masters() if broker is master])
 
     def start(self) -> Cluster:
         """Name servers, masters, slaves; returns when all are registered everywhere and the slaves are in sync."""
@@ -144,9 +160,9 @@ class Cluster:
 
     def _replicate(self, master: Broker, broker: Broker) -> bool:
         """Whether `broker` is in a pair with `master`, and the other half of the pair runs."""
-        if broker.plan.broker_name != master.plan.broker_name or not self.slaves():
+        if broker.broker_name != master.broker_name or not self.slaves():
             return False
-        return master.server.is_alive and self.slave_of(master).server.is_alive
+        return master.is_alive and self.slave_of(master).is_alive
 
     @staticmethod
     def _start(servers: list[Server]) -> None:
@@ -158,7 +174,7 @@ class Cluster:
     @staticmethod
     def _lists(namesrv: Server, broker: Broker) -> bool:
         table = wire.ask(namesrv.address, wire.GET_BROKER_CLUSTER_INFO).json()["brokerAddrTable"]
-        addresses = table.get(broker.plan.broker_name, {}).get("brokerAddrs", {})
+        addresses = table.get(broker.broker_name, {}).get("brokerAddrs", {})
         return bool(addresses.get(str(broker.plan.broker_id)) == broker.address)
 
     @staticmethod
