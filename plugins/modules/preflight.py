@@ -126,6 +126,14 @@ home:
   description: The cluster's folder on this host, absolute.
   returned: always
   type: str
+folder:
+  description: Folder of the node below O(home).
+  returned: always
+  type: str
+unit:
+  description: Name of the node's systemd unit, whether there is one or not.
+  returned: always
+  type: str
 store_dir:
   description: Folder of the node's store on this host, absolute.
   returned: always
@@ -273,6 +281,8 @@ def main() -> None:
         faults=[fault.text() for fault in preflight.faults(request, python)],
         service_manager="systemd" if systemd else "supervisor",
         home=home,
+        folder=paths.folder,
+        unit=unit_name(params["cluster"], params["node"]),
         store_dir=paths.store_dir,
         log_dir=paths.log_dir,
         differing=[path for path, wanted in params["files"].items() if digest_of(os.path.join(home, path)) != wanted],

@@ -41,7 +41,9 @@ class EmbeddedNode:
     variables: dict[str, Any]
 
     def as_host(self) -> dict[str, Any]:
-        return {"name": self.name, "group": self.group, "variables": self.variables}
+        # Ansible runs on this machine already: its own interpreter need not be looked for.
+        variables = {**self.variables, "ansible_python_interpreter": sys.executable}
+        return {"name": self.name, "group": self.group, "variables": variables}
 
 
 def is_inventory_given(sources: list[str]) -> bool:
@@ -90,6 +92,6 @@ def _variables(variables: dict[str, Any], port_offset: int) -> dict[str, Any]:
         if name.startswith("rocketmq_") or name in ("ansible_host", "ansible_connection")
     }
     chosen["rocketmq_listen_port"] = int(chosen["rocketmq_listen_port"]) + port_offset
-    # Ansible runs on this machine already: its own interpreter need not be looked for.
-    chosen["ansible_python_interpreter"] = sys.executable
+    # Their variables are kept in the record, from which check and stop work.
+    chosen["rocketmq_embedded"] = True
     return chosen

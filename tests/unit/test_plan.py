@@ -1,0 +1,199 @@
+# Copyright: Contributors to the RocketMQ cluster collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run decides from the inventory and from what preflight found, and what it then writes to the nodes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.rocketmq.cluster.plugins.module_utils.rmq.topology.kind import Kind
+from ansible_collections.rocketmq.cluster.plugins.plugin_utils import embedded, engine_archive, plan, render
+
+ROOT = engine_archive.collection_root()
+ARCHIVE = engine_archive.EngineArchive(Path("/cache/rmq.pyz"), "ab" * 32)
+
+
+def hosts_of(mode: str, **changes: Any) -> list[dict[str, Any]]:
+    """The nodes of inventories/MODE, as the playbook of the mode has them; ``changes`` go to every node."""
+    nodes = embedded.nodes_of_mode(ROOT, mode, 0)
+    kinds = {group: kind for kind, group in plan.GROUP_OF_KIND.items()}
+    return [plan.variables_of(node.name, kinds[node.group], {**node.variables, **changes}) for node in nodes]
+
+
+def look_at(host: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """What preflight returns for a host on which nothing is."""
+    home = "/state/DefaultCluster"
+    return {
+        "service_manager": "supervisor",
+        "home": home,
+        "store_dir": f"{home}/nodes/{host['host']}/store",
+        "log_dir": f"{home}/nodes/{host['host']}/logs",
+        "address": "192.0.2.99",
+        "python": "/usr/bin/python3.11",
+        "deployed": {},
+        **more,
+    }
+
+
+def planned(mode: str, deployed: dict[str, Any] | None = None, **changes: Any) -> plan.Plan:
+    hosts = hosts_of(mode, **changes)
+    made, faults = plan.make_plan(mode, hosts, {h["host"]: look_at(h, deployed=deployed or {}) for h in hosts})
+    assert made is not None, [fault.text() for fault in faults]
+    return made
+
+
+def faults_of(mode: str, deployed: dict[str, Any] | None = None, **changes: Any) -> list[str]:
+    hosts = hosts_of(mode, **changes)
+    return [
+        fault.text()
+        for fault in plan.make_plan(mode, hosts, {h["host"]: look_at(h, deployed=deployed or {}) for h in hosts})[1]
+    ]
+
+
+def rendered(made: plan.Plan, host: str, **look: Any) -> render.Rendered:
+    node = made.as_fact()["nodes"][host]
+    return render.render_node(ROOT, node, look_at({"host": host}, **look), ARCHIVE)
+
+
+@pytest.mark.parametrize(
+    ("mode", "nodes"), [("single-master", 2), ("2m-noslave", 4), ("2m-2s-async", 6), ("2m-2s-sync", 6)]
+)
+def test_inventory_that_users_copy_is_right_as_it_stands(mode: str, nodes: int) -> None:
+    assert len(planned(mode).nodes) == nodes
+
+
+def test_inventory_is_right_before_anybody_has_looked_at_the_hosts() -> None:
+    made, faults = plan.make_plan("2m-2s-sync", hosts_of("2m-2s-sync"), {})
+    assert (faults, made is not None) == ([], True)
+
+
+def test_one_node_of_a_machine_installs_what_the_machine_has_once() -> None:
+    assert [node.host for node in planned("2m-2s-sync").nodes.values() if node.leader] == ["ns-1"]
+
+
+def test_sync_mode_waits_for_all_copies_of_the_pair() -> None:
+    settings = planned("2m-2s-sync").nodes["broker-a"].settings
+    assert (settings["brokerRole"], settings["inSyncReplicas"]) == ("SYNC_MASTER", "2")
+
+
+def test_slaves_are_restarted_before_masters_and_name_servers_last() -> None:
+    ranks = {host: node.restart_rank for host, node in planned("2m-2s-sync").nodes.items()}
+    assert ranks["broker-a-s"] < ranks["broker-a"] < ranks["ns-1"]
+
+
+def test_another_mode_than_the_deployed_one_stops_with_the_difference() -> None:
+    record = plan.record_of(planned("2m-2s-sync").as_fact(), "ns-1")
+    (fault,) = faults_of("2m-noslave", deployed=record)
+    assert "2m-2s-sync was deployed here, 2m-noslave is asked for; it would end broker-a-s, broker-b-s" in fault
+    assert "rocketmq_allow_mode_change" in fault
+
+
+def test_mode_change_that_was_allowed_ends_the_nodes_that_are_no_more() -> None:
+    record = plan.record_of(planned("2m-2s-sync").as_fact(), "ns-1")
+    made = planned("2m-noslave", deployed=record, rocketmq_allow_mode_change=True)
+    assert made.nodes["ns-1"].strays == ["broker-a-s", "broker-b-s"]
+    assert made.nodes["broker-a"].strays == []
+
+
+def test_same_mode_again_is_no_change_and_another_id_under_the_same_name_is() -> None:
+    record = plan.record_of(planned("2m-2s-sync").as_fact(), "ns-1")
+    assert faults_of("2m-2s-sync", deployed=record) == []
+    record["nodes"]["broker-a"]["role"] = "broker-a, id 3"
+    (fault,) = faults_of("2m-2s-sync", deployed=record)
+    assert fault.startswith("broker-a: broker-a, id 0: broker-a, id 3 was deployed here")
+
+
+def test_apache_engine_is_refused_as_long_as_there_is_none() -> None:
+    assert len(faults_of("single-master", rocketmq_engine="apache")) == 2
+
+
+def test_ports_are_moved_together_for_a_second_cluster_on_this_machine() -> None:
+    nodes = embedded.nodes_of_mode(ROOT, "2m-noslave", 1000)
+    assert [node.variables["rocketmq_listen_port"] for node in nodes] == [10876, 10886, 11911, 11921]
+
+
+def test_cluster_on_this_machine_is_found_again_from_its_record(tmp_path: Path) -> None:
+    record = plan.record_of(planned("2m-noslave").as_fact(), "ns-1")
+    (tmp_path / "deployment.json").write_text(json.dumps(record))
+    mode, nodes = embedded.nodes_deployed("DefaultCluster", str(tmp_path))
+    assert mode == "2m-noslave"
+    assert {node.name: node.group for node in nodes}["broker-b"] == "rocketmq_broker"
+    assert {node.name: node.variables for node in nodes}["broker-b"]["rocketmq_listen_port"] == 10921
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"nodes": {}}', '{"mode": "x", "nodes": {"a": {}}}'])
+def test_record_that_says_nothing_is_no_record(tmp_path: Path, content: str) -> None:
+    (tmp_path / "deployment.json").write_text(content)
+    with pytest.raises(embedded.EmbeddedError, match="no record of a cluster"):
+        embedded.nodes_deployed("DefaultCluster", str(tmp_path))
+
+
+def test_record_of_a_cluster_on_hosts_keeps_no_variables() -> None:
+    made = planned("2m-noslave", rocketmq_embedded=False)
+    assert plan.record_of(made.as_fact(), "ns-1")["nodes"]["broker-a"]["variables"] == {}
+
+
+def test_fingerprint_changes_with_settings_and_with_the_engine_and_with_nothing_else() -> None:
+    first = rendered(planned("2m-2s-sync"), "broker-a").fingerprint
+    assert rendered(planned("2m-2s-sync"), "broker-a", pid=7, address="192.0.2.1").fingerprint == first
+    other_settings = planned("2m-2s-sync", rocketmq_broker_config={"fileReservedTime": 12})
+    assert rendered(other_settings, "broker-a").fingerprint != first
+    node = planned("2m-2s-sync").as_fact()["nodes"]["broker-a"]
+    newer = engine_archive.EngineArchive(ARCHIVE.path, "cd" * 32)
+    assert render.render_node(ROOT, node, look_at({"host": "broker-a"}), newer).fingerprint != first
+
+
+def test_settings_of_one_broker_leave_the_others_alone() -> None:
+    hosts = hosts_of("2m-2s-sync")
+    config = {**hosts[2]["rocketmq_broker_config"], "fileReservedTime": 12}
+    changed = [dict(h, rocketmq_broker_config=config) if h["host"] == "broker-a" else h for h in hosts]
+    looks = {h["host"]: look_at(h) for h in hosts}
+    before, after = plan.make_plan("2m-2s-sync", hosts, looks)[0], plan.make_plan("2m-2s-sync", changed, looks)[0]
+    assert before is not None
+    assert after is not None
+    prints = [{host: rendered(made, host).fingerprint for host in made.nodes} for made in (before, after)]
+    assert [host for host in prints[0] if prints[0][host] != prints[1][host]] == ["broker-a"]
+
+
+def test_unit_runs_as_its_own_user_writes_only_store_and_log_and_is_ready_when_it_says_so() -> None:
+    made = rendered(planned("2m-2s-sync"), "broker-a", service_manager="systemd")
+    unit = next(file for file in made.manifest["files"] if file["path"].endswith(".service"))
+    assert unit["path"] == "/etc/systemd/system/rocketmq-DefaultCluster-broker-a.service"
+    lines = unit["content"].splitlines()
+    folder = "/state/DefaultCluster/nodes/broker-a"
+    for line in ("User=rocketmq", "Type=notify", "Restart=on-failure", f"ReadWritePaths={folder}/store {folder}/logs"):
+        assert line in lines
+
+
+def test_store_below_a_home_is_not_hidden_from_its_unit() -> None:
+    made = rendered(
+        planned("2m-2s-sync"), "broker-a", service_manager="systemd", store_dir="/home/mq/store", log_dir="/var/log/mq"
+    )
+    unit = next(file for file in made.manifest["files"] if file["path"].endswith(".service"))
+    assert "ProtectHome=no" in unit["content"].splitlines()
+
+
+def test_path_with_a_blank_and_a_per_cent_sign_survives_the_unit() -> None:
+    made = rendered(planned("2m-2s-sync"), "broker-a", service_manager="systemd", store_dir="/srv/100% mq")
+    unit = next(file for file in made.manifest["files"] if file["path"].endswith(".service"))
+    assert '"/srv/100%% mq"' in unit["content"]
+
+
+def test_settings_are_readable_by_the_service_and_by_no_stranger() -> None:
+    made = rendered(planned("2m-2s-sync"), "broker-a", service_manager="systemd")
+    settings = next(file for file in made.manifest["files"] if file["path"].endswith("broker.conf"))
+    assert (settings["owner"], settings["group"], settings["mode"]) == ("root", "rocketmq", "0640")
+
+
+def test_variables_are_read_without_ansibles_own_and_without_our_facts() -> None:
+    hostvars = {"rocketmq_broker_id": 1, "rocketmq_plan": {"x": 1}, "ansible_host": "192.0.2.1", "other": "y"}
+    assert plan.variables_of("broker-a", Kind.BROKER, hostvars) == {
+        "host": "broker-a",
+        "kind": "broker",
+        "rocketmq_broker_id": 1,
+        "ansible_host": "192.0.2.1",
+    }
