@@ -163,7 +163,8 @@ def _unescaped(text: str) -> Optional[str]:
             continue
         out.append(_ESCAPES.get(follower, follower))
         index += 2
-    return "".join(out)
+    # Java's characters are UTF-16: two escapes make one character outside the first plane.
+    return "".join(out).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _escaped(text: str, *, is_key: bool) -> str:
