@@ -1,46 +1,241 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store as the broker and the HA service see it (Apache's DefaultMessageStore)."""
+"""The store as the broker and the HA service see it (Apache's DefaultMessageStore).
+
+A tick: put() gives a message its offsets and adds it to the log's buffer; the first one of a tick asks for a commit
+by call_soon. The commit does, in this order:
+
+1. room for everything is reserved; one join, one pwrite; on an error nothing counts and everybody is refused
+2. consume queues show their new units
+3. on_arrive (long polling), on_commit (replication)
+4. answers: at once, or through PutWaiters where flush or slaves are waited for
+
+| state | put | get |
+|---|---|---|
+| loaded, not started | SERVICE_NOT_AVAILABLE | yes |
+| running | yes | yes |
+| running, disk above its warning level, or a SLAVE | SERVICE_NOT_AVAILABLE | yes |
+| failed (fdatasync, queue write) | SERVICE_NOT_AVAILABLE for good | yes |
+| shut down | SERVICE_NOT_AVAILABLE | no |
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
+
+from .clean_service import CleanService
+from .commit_log import CommitLog
+from .commit_service import CommitService
+from .config import BrokerRole
+from .consume_queue_store import ConsumeQueueStore
+from .errors import StoreError
+from .flush_service import CHECKPOINT_FILE, QUEUE_CHECKPOINT_FILE, FlushService
+from .get_message import BoundaryType, GetStatus
+from .identity import check_identity
+from .log_recovery import LogRecovery, RecoveryReport
+from .message_reader import MAX_PULL_BYTES, MessageReader
+from .put_message import PutStatus
+from .put_waiters import PutWaiters
+from .queue_checkpoint import QueueCheckpoint
+from .store_checkpoint import StoreCheckpoint
+from .store_stats import SAMPLE_INTERVAL_MS, StoreStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from ..env import Disk, Reactor
+    from ..env import Disk, File, Reactor
     from .config import StoreConfig
-    from .get_message import BoundaryType, GetResult
+    from .get_message import GetResult
     from .put_message import MessageToStore, PutResult
 
-# Apache's MAX_PULL_MSG_SIZE: no answer to a pull is larger, whatever the consumer asks for.
-MAX_PULL_BYTES = 128 * 1024 * 1024
+log = logging.getLogger(__name__)
+
+ABORT_FILE = "abort"
+LOCK_FILE = "lock"
 
 
 class MessageStore:
-    """One broker's messages on one disk. Signatures are settled; bodies follow."""
+    """One broker's messages on one disk. Everything but load(), shutdown() and truncate_to() is called on the loop
+    and does not block; nothing is called before load() has returned."""
 
     def __init__(
         self, config: StoreConfig, disk: Disk, reactor: Reactor, *, on_fatal: Callable[[str], None] | None = None
     ) -> None:
         """on_fatal(reason): the disk failed in a way after which nothing may be acknowledged; end the process
         non-zero."""
-        raise NotImplementedError
+        self.config = config
+        self.recovery = RecoveryReport(0)
+        """What load() found; damaged_ranges is for the runtime information and for an alarm."""
+        self._disk = disk
+        self._reactor = reactor
+        self._on_fatal = on_fatal
+        self._failure: str | None = None
+        self._is_running = False
+        self._held = ExitStack()
+        self._making_file_at = -1
+        self._log = CommitLog(disk, config.commit_log_directory, config.mapped_file_size_commit_log)
+        self._queues = ConsumeQueueStore(disk, config)
+        self._stats = StoreStats(reactor.clock.now_ms())
+        self._reader = MessageReader(self._log, config)
+        self._waiters = PutWaiters(
+            reactor,
+            sync_flush_timeout_ms=config.sync_flush_timeout_ms if config.waits_for_flush else None,
+            slave_timeout_ms=config.slave_timeout_ms if config.waits_for_slaves else None,
+        )
+        self._flush = FlushService(
+            config, disk, reactor, self._log, self._queues, on_flushed=self._flushed, on_failed=self._fail
+        )
+        self._commits = CommitService(
+            config,
+            reactor,
+            commit_log=self._log,
+            queues=self._queues,
+            flush=self._flush,
+            waiters=self._waiters,
+            stats=self._stats,
+            on_failed=self._fail,
+        )
+        self._commits.committed.append(self._make_next_file)
+        self._clean = CleanService(
+            config,
+            disk,
+            reactor,
+            self._log,
+            self._queues,
+            is_busy=lambda: self._flush.is_syncing,
+            on_measured=self._decide_accepting,
+            on_cleaned=self._reader.forget_before,
+        )
+        self._flush_callbacks: list[Callable[[int], None]] = []
+
+    # -- opening and closing
 
     def load(self) -> None:
-        """Blocking: lock, check identity, recover. Raises StoreError (one line)."""
+        """Blocking: lock, check identity, recover. Raises StoreError (one line); the lock is given back then."""
+        try:
+            self._load()
+        except OSError as error:
+            self._held.close()
+            raise StoreError(f"{self.config.root}: {error}") from error
+        except BaseException:
+            self._held.close()
+            raise
+
+    def _load(self) -> None:
+        config, disk = self.config, self._disk
+        disk.make_directories(config.root)
+        self._held.enter_context(disk.lock(config.root / LOCK_FILE))
+        check_identity(disk, config)
+        if disk.exists(config.root / ABORT_FILE):
+            log.warning("store: the last stop was not a clean one")
+        self._log.files.load()
+        self._queues.load()
+        hint = _read(disk, config.root / QUEUE_CHECKPOINT_FILE)
+        self.recovery = LogRecovery(self._log, self._queues, QueueCheckpoint.decode(hint)).run()
+        self._reader.trusted_from = self.recovery.start
+        self._commits.dispatched = self._log.written
+        self._flush.checkpoint = StoreCheckpoint.decode(_read(disk, config.root / CHECKPOINT_FILE))
+        self._flush.last_store_timestamp_ms = max(
+            self.recovery.last_store_timestamp_ms, self._flush.checkpoint.physic_msg_timestamp_ms
+        )
+        if config.broker_role is not BrokerRole.SLAVE and not self._log.files.starts:
+            self._log.files.ensure(0)
+        disk.replace_file(config.root / ABORT_FILE, str(os.getpid()).encode())
+        self._flush.flush_now(clean=False)
 
     def start(self) -> None:
         """Start flushing, cleaning and taking messages. On the loop, after load()."""
+        self._is_running = True
+        self._flush.start()
+        self._clean.start()
+        self._decide_accepting()
+        self._sample()
 
     def shutdown(self) -> None:
-        """Blocking, clean: everything synced, checkpoint written, abort removed, lock given back."""
+        """Blocking, clean: everything synced, checkpoint written, abort removed, lock given back.
+
+        After a failure nothing more is written and abort stays. Raises StoreError when the last sync fails."""
+        self._commits.accepting = False
+        self._commits.commit_now()
+        self._is_running = False
+        self._flush.stop()
+        self._clean.stop()
+        try:
+            if self._failure is None:
+                self._flush.disregard_current()
+                self._flush.flush_now(clean=True)
+                self._flushed(self._log.flushed)
+                self._disk.remove(self.config.root / ABORT_FILE)
+        except OSError as error:
+            raise StoreError(f"{self.config.root}: the store could not be closed cleanly: {error}") from error
+        finally:
+            # Whoever still waits, waits for slaves: the message is stored.
+            self._waiters.fail(PutStatus.FLUSH_SLAVE_TIMEOUT)
+            self._log.close()
+            self._queues.close()
+            self._held.close()
+
+    # -- writing
 
     def put(self, message: MessageToStore, done: Callable[[PutResult], None]) -> None:
         """Append; done is called on the loop, never before put returns."""
+        self._commits.put(message, done)
 
     def put_batch(self, messages: Sequence[MessageToStore], done: Callable[[PutResult], None]) -> None:
-        """Append messages of one queue, together in one file, answered together."""
+        """Append messages of one queue, answered together: first queue offset, ids joined by commas."""
+        self._commits.put_batch(messages, done)
+
+    def append_raw(self, physical_offset: int, data: bytes | memoryview) -> None:
+        """A slave's append: Apache's bytes as they come. Raises StoreError unless physical_offset is the end of what
+        was appended so far (in an empty log: a file's start). Written at the end of this tick; then on_commit. When
+        the disk is full nothing of the tick is appended, and the next call raises StoreError."""
+        if not self._is_running or self._failure is not None:
+            raise StoreError(self._failure or "the store is not running")
+        self._commits.append_raw(physical_offset, data)
+
+    def truncate_to(self, physical_offset: int) -> None:
+        """Blocking. Forget everything from physical_offset (a record's start) on, in log and queues, and zero it."""
+        self._commits.commit_now()
+        self._flush.disregard_current()
+        self._log.truncate(physical_offset)
+        for queue in self._queues:
+            if not queue.is_empty and queue.last_physical_offset >= physical_offset:
+                queue.cut(queue.bisect(queue.first_stored, lambda at, _: at < physical_offset))
+        self._commits.dispatched = min(self._commits.dispatched, physical_offset)
+        self._reader.forget_from(physical_offset)
+        self._flush.flush_now(clean=False)
+
+    def replicated(self, physical_offset: int) -> None:
+        """Enough slaves have everything below physical_offset (HaService's on_confirmed): release who waits for
+        that."""
+        self._waiters.replicated(physical_offset)
+
+    def delete_topic(self, topic: str) -> None:
+        """Remove the topic's queues; its records stay in the log until their files go."""
+        self._commits.commit_now()
+        if self._queues.remove(topic):
+            self._flush.flush_and_checkpoint()
+
+    # -- telling
+
+    def on_arrive(self, callback: Callable[[str, int, int, int | None, int], None]) -> None:
+        """callback(topic, queue_id, queue_offset, tags_code, store_time_ms), once for each queue and commit:
+        queue_offset is the last new message; tags_code is its tags code, or None when several came (look into the
+        queue with get)."""
+        self._commits.arrived.append(callback)
+
+    def on_commit(self, callback: Callable[[int], None]) -> None:
+        """callback(end_physical_offset), once a tick, after the write."""
+        self._commits.committed.append(callback)
+
+    def on_flush(self, callback: Callable[[int], None]) -> None:
+        """callback(flushed_physical_offset) after each fdatasync of the log."""
+        self._flush_callbacks.append(callback)
+
+    # -- reading
 
     def get(
         self,
@@ -52,84 +247,151 @@ class MessageStore:
         *,
         matches: Callable[[int], bool] | None = None,
     ) -> GetResult:
-        """Records from queue_offset on; matches gets the tags code of each."""
-        raise NotImplementedError
+        """Records from queue_offset on; matches gets the tags code of each. next_begin_offset is where to go on."""
+        queue = self._queues.table.get((topic, queue_id))
+        result = self._reader.get(queue, queue_offset, max_count, max_bytes, matches)
+        if result.status is GetStatus.FOUND:
+            self._stats.gets_found += 1
+            self._stats.transferred += result.message_count
+        else:
+            self._stats.gets_missed += 1
+        return result
 
     def min_offset(self, topic: str, queue_id: int) -> int:
         """First queue offset that is still there; 0 for an unknown queue."""
-        raise NotImplementedError
+        queue = self._queues.table.get((topic, queue_id))
+        return queue.min_offset if queue is not None else 0
 
     def max_offset(self, topic: str, queue_id: int) -> int:
         """Next queue offset to be written; 0 for an unknown queue."""
-        raise NotImplementedError
+        queue = self._queues.table.get((topic, queue_id))
+        return queue.max_offset if queue is not None else 0
 
-    def offset_by_time(self, topic: str, queue_id: int, timestamp_ms: int, boundary: BoundaryType | None = None) -> int:
-        """LOWER (default): first message stored at or after the time, else the end. UPPER: last one at or before,
-        else 0."""
-        raise NotImplementedError
+    def message_total(self, topic: str, queue_id: int) -> int:
+        return self.max_offset(topic, queue_id) - self.min_offset(topic, queue_id)
+
+    def offset_by_time(
+        self, topic: str, queue_id: int, timestamp_ms: int, boundary: BoundaryType = BoundaryType.LOWER
+    ) -> int:
+        """LOWER: first message stored at or after the time, else the end. UPPER: last one at or before, else 0."""
+        return self._reader.offset_by_time(self._queues.table.get((topic, queue_id)), timestamp_ms, boundary)
 
     def store_time(self, topic: str, queue_id: int, queue_offset: int) -> int:
         """Store time of one message in ms; -1 where there is none."""
-        raise NotImplementedError
+        return self._reader.store_time(self._queues.table.get((topic, queue_id)), queue_offset)
 
     def earliest_store_time(self, topic: str, queue_id: int) -> int:
         """Store time of the first message in ms; -1 where there is none."""
-        raise NotImplementedError
+        return self.store_time(topic, queue_id, self.min_offset(topic, queue_id))
 
     def record_at(self, physical_offset: int) -> memoryview | None:
-        """The whole record that begins there, or None where none begins."""
-        raise NotImplementedError
+        """The whole, intact record that begins there, or None where none begins."""
+        return self._reader.record_at(physical_offset)
 
-    def message_total(self, topic: str, queue_id: int) -> int:
-        raise NotImplementedError
+    def read_log(self, physical_offset: int, max_bytes: int) -> memoryview:
+        """Bytes of the log as they stand, never across a file end; empty at or beyond the end. Raises StoreError below
+        the first file."""
+        return self._log.read(physical_offset, max_bytes)
 
     def queues(self) -> dict[str, list[int]]:
         """Topics that have consume queues, with their queue ids."""
-        raise NotImplementedError
-
-    def delete_topic(self, topic: str) -> None:
-        raise NotImplementedError
-
-    def runtime_info(self) -> dict[str, str]:
-        raise NotImplementedError
+        topics: dict[str, list[int]] = {}
+        for topic, queue_id in sorted(self._queues.table):
+            topics.setdefault(topic, []).append(queue_id)
+        return topics
 
     @property
     def min_physical_offset(self) -> int:
-        raise NotImplementedError
+        """Start of the oldest file."""
+        return self._log.min_offset
 
     @property
     def max_physical_offset(self) -> int:
         """End of what is written with pwrite; what is only buffered in this tick does not count."""
-        raise NotImplementedError
+        return self._log.written
 
     @property
     def flushed_physical_offset(self) -> int:
-        raise NotImplementedError
+        return self._log.flushed
 
     @property
     def confirm_offset(self) -> int:
-        raise NotImplementedError
+        """Up to where consumers may read: everything written, as on Apache without controller."""
+        return self._log.written
 
-    def on_arrive(self, callback: Callable[[str, int, int, int | None, int], None]) -> None:
-        """callback(topic, queue_id, queue_offset, tags_code, store_time_ms), once for each queue and commit:
-        queue_offset is the last new message; tags_code is its tags code, or None when several came (look into the
-        queue with get)."""
+    @property
+    def is_writable(self) -> bool:
+        """Whether a put would be tried now."""
+        return self._commits.accepting
 
-    def on_commit(self, callback: Callable[[int], None]) -> None:
-        """callback(end_physical_offset), once a tick, after the write."""
+    def runtime_info(self) -> dict[str, str]:
+        """The store's part of request 28, under Apache's names, and what was found damaged."""
+        ratio = str(self._clean.disk_ratio)
+        return {
+            **self._stats.runtime_info(self._reactor.clock.now_ms()),
+            "commitLogDiskRatio": ratio,
+            f"commitLogDiskRatio_{self.config.commit_log_directory}": ratio,
+            "consumeQueueDiskRatio": ratio,
+            "commitLogMinOffset": str(self._log.min_offset),
+            "commitLogMaxOffset": str(self._log.written),
+            "dispatchBehindBytes": str(self._log.written - self._commits.dispatched if self._is_slave else 0),
+            "damagedRanges": str(len(self.recovery.damaged_ranges)),
+            "damagedRecords": str(len(self._reader.damaged) + self._commits.damaged_records),
+            "forcedCleanFiles": str(self._clean.forced_files),
+        }
 
-    def read_log(self, physical_offset: int, max_bytes: int) -> memoryview:
-        """Bytes of the log as they stand, never across a file end; empty at or beyond the end. Raises StoreError
-        below the first file."""
-        raise NotImplementedError
+    # -- inside
 
-    def append_raw(self, physical_offset: int, data: bytes | memoryview) -> None:
-        """A slave's append: Apache's bytes as they come. Raises StoreError unless physical_offset is the end of
-        what was appended so far (in an empty log: a file's start). Written at the end of this tick; then on_commit."""
+    @property
+    def _is_slave(self) -> bool:
+        return self.config.broker_role is BrokerRole.SLAVE
 
-    def truncate_to(self, physical_offset: int) -> None:
-        """Blocking. Forget everything from physical_offset (a record's start) on, in log and queues, and zero it."""
+    def _decide_accepting(self) -> None:
+        self._commits.accepting = (
+            self._is_running and self._failure is None and not self._is_slave and not self._clean.is_disk_full
+        )
 
-    def replicated(self, physical_offset: int) -> None:
-        """Enough slaves have everything below physical_offset (HaService's on_confirmed): release who waits for
-        that."""
+    def _flushed(self, physical_offset: int) -> None:
+        self._waiters.flushed(physical_offset)
+        for callback in self._flush_callbacks:
+            callback(physical_offset)
+
+    def _fail(self, error: OSError) -> None:
+        """Nothing is acknowledged any more; reads go on."""
+        self._failure = f"{self.config.root}: {error}: nothing more can be acknowledged"
+        log.critical("store: %s", self._failure)
+        self._decide_accepting()
+        self._flush.stop()
+        self._clean.stop()
+        self._waiters.fail(PutStatus.SERVICE_NOT_AVAILABLE)
+        if self._on_fatal is not None:
+            self._on_fatal(self._failure)
+
+    def _sample(self) -> None:
+        if self._is_running:
+            self._stats.sample(self._reactor.clock.monotonic_ms())
+            self._reactor.call_later(SAMPLE_INTERVAL_MS, self._sample)
+
+    def _make_next_file(self, _: int) -> None:
+        """The next file is made as soon as the current one is begun, in a thread: a roll never waits for it."""
+        files = self._log.files
+        start = files.end
+        if start == self._making_file_at or self._log.written <= start - files.file_size_bytes:
+            return
+        self._making_file_at = start
+
+        def made(outcome: File | BaseException) -> None:
+            if isinstance(outcome, BaseException):
+                log.warning("commit log: the file at %d cannot be made ahead: %s", start, outcome)
+            else:
+                files.adopt(start, outcome)
+
+        self._reactor.run_blocking(lambda: files.make_file(start), made)
+
+
+def _read(disk: Disk, path: Path) -> bytes:
+    """A hint's content; empty where it is missing."""
+    try:
+        return disk.read_bytes(path)
+    except FileNotFoundError:
+        return b""

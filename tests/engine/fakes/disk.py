@@ -216,10 +216,9 @@ class FakeDisk:
         self._names[target] = self._names.pop(source)
 
     def remove(self, path: Path) -> None:
-        """Files, and directories that are empty (as rmdir)."""
         self.mutate("remove", path)
-        if path in self._directories and not self.listdir(path):
-            self._directories.discard(path)
+        if path in self._directories:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         self._names.pop(path, None)
 
     def sync_directory(self, path: Path) -> None:

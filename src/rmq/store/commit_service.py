@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes messages (or a master's raw bytes) during a tick and commits them together at its end; see message_store for
+the order."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from typing import TYPE_CHECKING, TypeVarTuple
+
+from ..remoting.message import RECORD_MIN_BYTES
+from .errors import StoreError
+from .put_message import PutResult, PutStatus
+from .record import is_blank, scan_record
+from .record_appender import RECORD_OVERHEAD_BYTES_MAX, RecordAppender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..env import Reactor
+    from .commit_log import CommitLog
+    from .config import StoreConfig
+    from .consume_queue import ConsumeQueue
+    from .consume_queue_store import ConsumeQueueStore
+    from .flush_service import FlushService
+    from .put_message import MessageToStore
+    from .put_waiters import PutWaiters, Waiter
+    from .store_stats import StoreStats
+
+    Done = Callable[[PutResult], None]
+    Arrived = Callable[[str, int, int, int | None, int], None]
+
+log = logging.getLogger(__name__)
+
+Arguments = TypeVarTuple("Arguments")
+
+_OK = PutStatus.OK
+_SIZE = struct.Struct(">i")
+
+
+class CommitService:
+    def __init__(
+        self,
+        config: StoreConfig,
+        reactor: Reactor,
+        *,
+        commit_log: CommitLog,
+        queues: ConsumeQueueStore,
+        flush: FlushService,
+        waiters: PutWaiters,
+        stats: StoreStats,
+        on_failed: Callable[[OSError], None],
+    ) -> None:
+        self.accepting = False
+        self.arrived: list[Arrived] = []
+        self.committed: list[Callable[[int], None]] = []
+        self.dispatched = 0
+        """Up to where a slave's log has been looked through for whole records."""
+        self.damaged_records = 0
+        self._reactor = reactor
+        self._log = commit_log
+        self._queues = queues
+        self._flush = flush
+        self._waiters = waiters
+        self._stats = stats
+        self._on_failed = on_failed
+        self._appender = RecordAppender(commit_log, config)
+        self._append = self._appender.append
+        self._record_bytes_max = config.max_message_size + RECORD_OVERHEAD_BYTES_MAX
+        self._waits_for_flush = config.waits_for_flush
+        self._waits = config.waits_for_flush or config.waits_for_slaves
+        self._now_ms = 0
+        self._scheduled = False
+        self._raw = False
+        self._is_refusing = False
+        self._touched: list[ConsumeQueue] = []
+        self._answers: list[Waiter] = []
+        self._to_wait: list[Waiter] = []
+
+    # -- during the tick
+
+    def put(self, message: MessageToStore, done: Done) -> None:
+        if not self.accepting:
+            self._refuse_soon(PutResult(PutStatus.SERVICE_NOT_AVAILABLE), done)
+            return
+        if not self._scheduled:
+            self._begin()
+        queue = self._queues.table.get((message[0], message[1]))
+        if queue is None:
+            queue = self._new_queue(message)
+            if queue is None:
+                self._refuse_soon(PutResult(PutStatus.MESSAGE_ILLEGAL), done)
+                return
+        if queue.next_offset == queue.max_offset:
+            self._touched.append(queue)
+        result = self._append(queue, message, self._now_ms)
+        if result[0] is not _OK:
+            self._refuse_soon(result, done)
+        elif self._waits and message.wait_store_ok:
+            self._to_wait.append((result.physical_offset + result.size, result, done))
+        else:
+            self._answers.append((0, result, done))
+
+    def put_batch(self, messages: Sequence[MessageToStore], done: Done) -> None:
+        if not self.accepting:
+            self._refuse_soon(PutResult(PutStatus.SERVICE_NOT_AVAILABLE), done)
+            return
+        queue = self._new_queue(messages[0]) if messages else None
+        faults = [status for one in messages if (status := self._appender.check(one)) is not _OK]
+        if queue is None or faults:
+            self._refuse_soon(PutResult(faults[0] if faults else PutStatus.MESSAGE_ILLEGAL), done)
+            return
+        if not self._scheduled:
+            self._begin()
+        if queue.next_offset == queue.max_offset:
+            self._touched.append(queue)
+        results = [self._append(queue, message, self._now_ms) for message in messages]
+        first, last = results[0], results[-1]
+        if first.status is not _OK:
+            self._refuse_soon(first, done)
+            return
+        result = first._replace(
+            size=sum(one.size for one in results), message_id=",".join([one.message_id for one in results])
+        )
+        waiter = (last.physical_offset + last.size, result, done)
+        (self._to_wait if self._waits and messages[0].wait_store_ok else self._answers).append(waiter)
+
+    def append_raw(self, physical_offset: int, data: bytes | memoryview) -> None:
+        """Raises StoreError unless physical_offset is the end."""
+        commit_log = self._log
+        if physical_offset != commit_log.position:
+            if commit_log.position or physical_offset % commit_log.files.file_size_bytes:
+                raise StoreError(f"raw bytes for {physical_offset} do not follow the log's end, {commit_log.position}")
+            commit_log.files.remove_from(0)
+            commit_log.open_at(physical_offset, flushed=physical_offset)
+            self.dispatched = physical_offset
+        if not self._scheduled:
+            self._begin()
+        self._raw = True
+        commit_log.append_raw(data)
+
+    def commit_now(self) -> None:
+        """Commit what is pending without waiting for the end of the tick."""
+        if self._scheduled:
+            self._commit()
+
+    # -- at its end
+
+    def _begin(self) -> None:
+        self._scheduled = True
+        self._now_ms = self._reactor.clock.now_ms()
+        self._reactor.call_soon(self.commit_now)
+
+    def _commit(self) -> None:
+        self._scheduled = False
+        start = self._log.written
+        try:
+            for queue in self._touched:
+                queue.reserve()
+            self._log.write()
+        except OSError as error:
+            self._refuse_all(error)
+            return
+        self._is_refusing = False
+        was_raw, self._raw = self._raw, False
+        if was_raw:
+            self._dispatch()
+        elif self._log.written > start:
+            self._flush.last_store_timestamp_ms = self._now_ms
+        touched, self._touched = self._touched, []
+        answers, self._answers = self._answers, []
+        to_wait, self._to_wait = self._to_wait, []
+        self._stats.puts += len(answers) + len(to_wait)
+        self._stats.put_bytes += self._log.written - start
+        try:
+            self._show(touched)
+        except OSError as error:
+            for _, result, done in (*answers, *to_wait):
+                _guard(done, result._replace(status=PutStatus.SERVICE_NOT_AVAILABLE))
+            self._on_failed(error)
+            return
+        end = self._log.written
+        for committed in self.committed:
+            _guard(committed, end)
+        for _, result, done in answers:
+            _guard(done, result)
+        if to_wait:
+            self._waiters.add(to_wait)
+        if self._waits_for_flush and (to_wait or was_raw):
+            self._flush.flush()
+
+    def _show(self, touched: list[ConsumeQueue]) -> None:
+        """Let readers see the new units, and tell who waits for them."""
+        for queue in touched:
+            new = queue.next_offset - queue.max_offset
+            if not new:
+                continue
+            queue.reserve()
+            queue.commit()
+            if self.arrived:
+                last = queue.next_offset - 1
+                tags_code = queue.unit(last)[2] if new == 1 else None
+                for arrived in self.arrived:
+                    _guard(arrived, queue.topic, queue.queue_id, last, tags_code, self._now_ms)
+
+    def _refuse_all(self, error: OSError) -> None:
+        """Nothing of this tick is in the log; the next tick tries again, which succeeds when there is space again."""
+        if not self._is_refusing:
+            self._is_refusing = True
+            log.error("commit log: nothing can be written at %d: %s", self._log.written, error)
+        self._log.roll_back()
+        for queue in self._touched:
+            queue.roll_back()
+        waiting = self._answers + self._to_wait
+        self._touched, self._answers, self._to_wait = [], [], []
+        self._raw = False
+        self._stats.failed_puts += len(waiting)
+        for _, _, done in waiting:
+            _guard(done, PutResult(PutStatus.SERVICE_NOT_AVAILABLE))
+
+    def _refuse_soon(self, result: PutResult, done: Done) -> None:
+        self._stats.failed_puts += 1
+        self._reactor.call_soon(lambda: done(result))
+
+    def _new_queue(self, message: MessageToStore) -> ConsumeQueue | None:
+        try:
+            return self._queues.make(message.topic, message.queue_id)
+        except StoreError as error:
+            log.error("%s", error)
+            return None
+
+    # -- a slave's raw bytes
+
+    def _dispatch(self) -> None:
+        """Give the records that are whole now their units. The last one may be half there: its rest comes with the
+        next bytes."""
+        files = self._log.files
+        position = self.dispatched
+        while position < self._log.written:
+            file_start = files.start_of(position)
+            limit = min(files.file_size_bytes, self._log.written - file_start)
+            view = files.view(file_start, limit)
+            position = file_start + self._dispatch_file(view, file_start, position - file_start)
+            at = position - file_start
+            if at == files.file_size_bytes:
+                continue
+            whole_file = limit == files.file_size_bytes
+            if not whole_file or not is_blank(view, at, limit):
+                break
+            position = file_start + files.file_size_bytes
+        self.dispatched = position
+
+    def _dispatch_file(self, view: memoryview, file_start: int, at: int) -> int:
+        limit = len(view)
+        last_queue = None
+        while limit - at >= RECORD_MIN_BYTES:
+            record = scan_record(view, at, limit, file_start)
+            if record is None:
+                size: int = _SIZE.unpack_from(view, at)[0]
+                if not RECORD_MIN_BYTES <= size <= min(limit - at, self._record_bytes_max):
+                    break
+                if is_blank(view, at, limit):
+                    break
+                self.damaged_records += 1
+                log.error("commit log: the record at %d came damaged from the master", file_start + at)
+                at += size
+                continue
+            try:
+                queue = self._queues.dispatch(record)
+            except StoreError as error:
+                self.damaged_records += 1
+                log.error("commit log: %s", error)
+                queue = None
+            if queue is not None and queue is not last_queue:
+                # May be listed more than once; only the first time it has something new to show.
+                self._touched.append(queue)
+                last_queue = queue
+            at += record.size
+            self._flush.last_store_timestamp_ms = record.store_timestamp_ms
+        return at
+
+
+def _guard(callback: Callable[[*Arguments], None], *arguments: *Arguments) -> None:
+    """One callback that fails must not keep the others from being called."""
+    try:
+        callback(*arguments)
+    except Exception:
+        log.exception("a callback of the store failed")

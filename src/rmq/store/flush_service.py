@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes what was written durable: fdatasync in a thread, one at a time, and the checkpoints (Apache's flush services).
+
+| when | what | |---|---| | SYNC_FLUSH: after a commit that somebody waits for | fdatasync of the commit log; commits
+of the meantime share the next one | | every flushInterval, 16 KiB or more being dirty | the same | | every
+flushThoroughInterval | the same, whatever is dirty | | every checkpoint interval, and at a clean stop | log and
+queues, then both checkpoint files |
+
+A failed fdatasync is the end: the kernel may have dropped the pages, so nothing written before is known to be on the
+disk and a second try would lie. The store stops acknowledging and the process is asked to end.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from .queue_checkpoint import QueueCheckpoint
+from .store_checkpoint import StoreCheckpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..env import Disk, File, Reactor, Timer
+    from .commit_log import CommitLog
+    from .config import StoreConfig
+    from .consume_queue_store import ConsumeQueueStore
+
+log = logging.getLogger(__name__)
+
+# Apache's flushCommitLogLeastPages, 4 pages.
+LEAST_DIRTY_BYTES = 16 * 1024
+
+CHECKPOINT_FILE = "checkpoint"
+QUEUE_CHECKPOINT_FILE = "queueCheckpoint.json"
+
+
+class FlushService:
+    def __init__(
+        self,
+        config: StoreConfig,
+        disk: Disk,
+        reactor: Reactor,
+        commit_log: CommitLog,
+        queues: ConsumeQueueStore,
+        *,
+        on_flushed: Callable[[int], None],
+        on_failed: Callable[[OSError], None],
+    ) -> None:
+        self.checkpoint = StoreCheckpoint()
+        self.last_store_timestamp_ms = 0
+        """Store time of the newest record that is written."""
+        self._config = config
+        self._disk = disk
+        self._reactor = reactor
+        self._log = commit_log
+        self._queues = queues
+        self._on_flushed = on_flushed
+        self._on_failed = on_failed
+        self._syncing = False
+        self._sync_number = 0
+        self._wanted = False
+        self._stopped = False
+        self._timer: Timer | None = None
+        self._thorough_at_ms = 0
+        self._checkpoint_at_ms = 0
+
+    def start(self) -> None:
+        now_ms = self._reactor.clock.monotonic_ms()
+        self._thorough_at_ms = now_ms + self._config.flush_thorough_interval_ms
+        self._checkpoint_at_ms = now_ms + self._config.checkpoint_interval_ms
+        self._arm()
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def flush(self) -> None:
+        """Sync what is written, as soon as the sync that is under way (if any) has ended."""
+        if self._syncing or self._stopped:
+            self._wanted = True
+            return
+        self._wanted = False
+        if self._log.flushed < self._log.written:
+            self._sync([], None)
+
+    def flush_and_checkpoint(self) -> None:
+        """The same for log and queues, and then the checkpoint files. Skipped while a sync is under way."""
+        if self._syncing or self._stopped:
+            return
+        try:
+            files = self._dirty_queue_files()
+        except OSError as error:
+            self._failed(error)
+            return
+        self._sync(files, self._take_checkpoint(clean=False))
+
+    @property
+    def is_syncing(self) -> bool:
+        """Files must not be closed now."""
+        return self._syncing
+
+    def disregard_current(self) -> None:
+        """Files were cut or removed on purpose: what becomes of the sync that is under way says nothing."""
+        self._sync_number += 1
+        self._syncing = False
+
+    def flush_now(self, *, clean: bool) -> None:
+        """Blocking: everything synced, checkpoints written. Raises OSError."""
+        files = [*self._log.files_to_flush(), *self._dirty_queue_files()]
+        queue_checkpoint = self._take_checkpoint(clean=clean)
+        for file in files:
+            file.datasync()
+        self._log.flushed = self._log.written
+        self._write_checkpoints(queue_checkpoint)
+
+    # -- inside
+
+    def _arm(self) -> None:
+        self._timer = self._reactor.call_later(self._config.flush_interval_ms, self._tick)
+
+    def _tick(self) -> None:
+        if self._stopped:
+            return
+        now_ms = self._reactor.clock.monotonic_ms()
+        dirty_bytes = self._log.written - self._log.flushed
+        if now_ms >= self._checkpoint_at_ms:
+            self._checkpoint_at_ms = now_ms + self._config.checkpoint_interval_ms
+            self.flush_and_checkpoint()
+        elif dirty_bytes >= LEAST_DIRTY_BYTES or (dirty_bytes and now_ms >= self._thorough_at_ms):
+            self.flush()
+        if now_ms >= self._thorough_at_ms:
+            self._thorough_at_ms = now_ms + self._config.flush_thorough_interval_ms
+        self._arm()
+
+    def _dirty_queue_files(self) -> list[File]:
+        files: list[File] = []
+        for queue in self._queues:
+            queue.write()
+            files += queue.take_dirty_files()
+        return files
+
+    def _take_checkpoint(self, *, clean: bool) -> QueueCheckpoint:
+        self.checkpoint.physic_msg_timestamp_ms = self.last_store_timestamp_ms
+        self.checkpoint.logics_msg_timestamp_ms = self.last_store_timestamp_ms
+        ends = {key: (queue.first_stored, queue.max_offset) for key, queue in self._queues.table.items()}
+        return QueueCheckpoint(self._log.written, clean, ends)
+
+    def _sync(self, queue_files: list[File], queue_checkpoint: QueueCheckpoint | None) -> None:
+        self._syncing = True
+        self._sync_number += 1
+        number = self._sync_number
+        target = self._log.written
+        store_timestamp_ms = self.last_store_timestamp_ms
+        files = [*self._log.files_to_flush(), *queue_files]
+
+        def work() -> None:
+            for file in files:
+                file.datasync()
+            if queue_checkpoint is not None:
+                self._write_checkpoints(queue_checkpoint)
+
+        def done(outcome: BaseException | None) -> None:
+            if number != self._sync_number:
+                return
+            self._syncing = False
+            if isinstance(outcome, BaseException):
+                self._failed(outcome)
+                return
+            if target > self._log.flushed:
+                self._log.flushed = target
+                self.checkpoint.physic_msg_timestamp_ms = store_timestamp_ms
+                self._on_flushed(target)
+            if self._wanted:
+                self.flush()
+
+        self._reactor.run_blocking(work, done)
+
+    def _write_checkpoints(self, queue_checkpoint: QueueCheckpoint) -> None:
+        root: Path = self._config.root
+        try:
+            self._disk.replace_file(root / QUEUE_CHECKPOINT_FILE, queue_checkpoint.encode())
+            self._disk.replace_file(root / CHECKPOINT_FILE, self.checkpoint.encode())
+        except OSError as error:
+            # Hints: an older one costs the next start some time, nothing else. The usual cause is a full disk.
+            log.warning("the checkpoint cannot be written: %s", error)
+
+    def _failed(self, outcome: BaseException) -> None:
+        if not isinstance(outcome, OSError):
+            raise outcome
+        self.stop()
+        self._on_failed(outcome)

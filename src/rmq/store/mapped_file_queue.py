@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of one fixed length that together are one long range of bytes (Apache's MappedFileQueue).
+
+| file | name | covers |
+|---|---|---|
+| first | 20 digits: the offset of its first byte, a multiple of the length | [first, first + length) |
+| next | name of the one before + length | and so on, without a gap |
+
+Files are sparse and have their full length from the moment they are made. Nothing here knows what the bytes mean.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from .errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..env import Disk, File
+
+NAME_DIGITS = 20
+
+
+def file_name(offset: int) -> str:
+    return f"{offset:0{NAME_DIGITS}d}"
+
+
+class MappedFileQueue:
+    """Opens its files when they are first used. All methods may raise OSError."""
+
+    def __init__(self, disk: Disk, directory: Path, file_size_bytes: int) -> None:
+        self.directory = directory
+        self.file_size_bytes = file_size_bytes
+        self.starts: list[int] = []
+        """Offsets of the files, ascending."""
+        self._disk = disk
+        self._open: dict[int, File] = {}
+        self._reserved: dict[int, int] = {}
+
+    def load(self) -> None:
+        """Find the files. Raises StoreError for a file of another length and for a gap between two files.
+
+        An empty last file is the trace of a crash between making it and giving it its length: it is removed."""
+        found = self._names()
+        if found and self._file(found[-1]).size() == 0:
+            self._forget(found.pop())
+        for start in found:
+            fault = self._fault(start)
+            if fault:
+                raise StoreError(f"{self.directory / file_name(start)}: {fault}")
+            self.starts.append(start)
+
+    def load_derived(self) -> None:
+        """Find the files of data that can be made again: from the first wrong one on, they are removed."""
+        found = self._names()
+        while found and not self._fault(found[0]):
+            self.starts.append(found.pop(0))
+        for start in found:
+            self._forget(start)
+
+    def _names(self) -> list[int]:
+        return [int(name) for name in self._disk.listdir(self.directory) if name.isdigit() and len(name) == NAME_DIGITS]
+
+    def _fault(self, start: int) -> str | None:
+        """What is wrong with the file that begins at start, as the next one after those known so far."""
+        size_bytes = self._file(start).size()
+        if size_bytes != self.file_size_bytes:
+            return (
+                f"{size_bytes} bytes long, but files of this store have {self.file_size_bytes}: restore the file, or"
+                " set the size that it was written with"
+            )
+        if start % self.file_size_bytes or (self.starts and start != self.end):
+            return "the file before it is missing: restore that one"
+        return None
+
+    @property
+    def start(self) -> int:
+        """Offset of the first byte of the first file; 0 without files."""
+        return self.starts[0] if self.starts else 0
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last file; 0 without files."""
+        return self.starts[-1] + self.file_size_bytes if self.starts else 0
+
+    def start_of(self, offset: int) -> int:
+        return offset - offset % self.file_size_bytes
+
+    def contains(self, offset: int) -> bool:
+        return bool(self.starts) and self.starts[0] <= offset < self.starts[-1] + self.file_size_bytes
+
+    def ensure(self, offset: int) -> None:
+        """Make the file that offset falls into, if it is not there. Only at the end of the range, or as the first.
+
+        Its name and its length are durable before anything is written into it: a file cut short by a power loss would
+        look like a foreign one."""
+        start = self.start_of(offset)
+        if not self.contains(start):
+            self.adopt(start, self.make_file(start))
+
+    def make_file(self, start: int) -> File:
+        """Make a file on the disk without counting it; may run in another thread. adopt() follows, on the loop."""
+        file = self._disk.open(self.directory / file_name(start), size_bytes=self.file_size_bytes)
+        file.datasync()
+        self._disk.sync_directory(self.directory)
+        return file
+
+    def adopt(self, start: int, file: File) -> None:
+        """Count a file that was made ahead, unless it has been counted meanwhile."""
+        if self.contains(start) or (self.starts and start != self.end):
+            file.close()
+            return
+        self._open[start] = file
+        self.starts.append(start)
+
+    def file_at(self, offset: int) -> File:
+        return self._file(self.start_of(offset))
+
+    def files_between(self, start: int, end: int) -> list[File]:
+        """The files that bytes from start to end (exclusive) are in."""
+        return [self._file(one) for one in self.starts if one < end and one + self.file_size_bytes > start]
+
+    def view(self, offset: int, size_bytes: int) -> memoryview:
+        """A range inside one file."""
+        start = offset - offset % self.file_size_bytes
+        file = self._open.get(start) or self._file(start)
+        return file.view(offset - start, size_bytes)
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write a range inside one file."""
+        start = offset - offset % self.file_size_bytes
+        (self._open.get(start) or self._file(start)).pwrite(data, offset - start)
+
+    def reserve(self, offset: int, size_bytes: int, ahead_bytes: int) -> int:
+        """Keep room for a range inside one file, and for some more where the disk has it. Returns the offset up to
+        which there is room now. Cheap when that was done before."""
+        start = offset - offset % self.file_size_bytes
+        needed = offset - start + size_bytes
+        reserved = self._reserved.get(start, offset - start)
+        if needed <= reserved:
+            return start + reserved
+        file = self._file(start)
+        wanted = min(needed + ahead_bytes, self.file_size_bytes)
+        try:
+            file.reserve(reserved, wanted - reserved)
+        except OSError:
+            wanted = needed
+            file.reserve(reserved, wanted - reserved)
+        self._reserved[start] = wanted
+        return start + wanted
+
+    def zero(self, start: int, end: int) -> None:
+        """Overwrite a range with zeros, leaving alone what is zero already, so that sparse files stay sparse."""
+        for file_start in self.starts:
+            first, last = max(start, file_start), min(end, file_start + self.file_size_bytes)
+            while first < last:
+                size_bytes = min(_CHUNK_BYTES, last - first)
+                chunk = self._file(file_start).pread(size_bytes, first - file_start)
+                if chunk != _ZEROS[:size_bytes]:
+                    self.write(first, _ZEROS[:size_bytes])
+                first += size_bytes
+
+    def detach_before(self, offset: int, count_max: int) -> list[Path]:
+        """Give up the files that end at or before offset, the oldest count_max of them. The caller removes them from
+        the disk, which may take long, with unlink()."""
+        count = min(bisect_left(self.starts, offset - self.file_size_bytes + 1), count_max)
+        gone = self.starts[:count]
+        del self.starts[:count]
+        for start in gone:
+            self._close(start)
+        return [self.directory / file_name(start) for start in gone]
+
+    def unlink(self, paths: list[Path]) -> None:
+        """May run in another thread."""
+        for path in paths:
+            self._disk.remove(path)
+        if paths:
+            self._disk.sync_directory(self.directory)
+
+    def remove_from(self, offset: int) -> None:
+        """Remove the files that begin at or after offset, newest first."""
+        first = bisect_left(self.starts, offset)
+        for start in reversed(self.starts[first:]):
+            self._forget(start)
+        if first < len(self.starts):
+            del self.starts[first:]
+            self._disk.sync_directory(self.directory)
+
+    def close(self) -> None:
+        """Close the files; they are opened again when they are used again."""
+        for file in self._open.values():
+            file.close()
+        self._open.clear()
+
+    def _file(self, start: int) -> File:
+        file = self._open.get(start)
+        if file is None:
+            file = self._disk.open(self.directory / file_name(start), size_bytes=self.file_size_bytes)
+            self._open[start] = file
+        return file
+
+    def _forget(self, start: int) -> None:
+        self._close(start)
+        self._disk.remove(self.directory / file_name(start))
+
+    def _close(self, start: int) -> None:
+        self._reserved.pop(start, None)
+        file = self._open.pop(start, None)
+        if file is not None:
+            file.close()
+
+
+_CHUNK_BYTES = 1024 * 1024
+_ZEROS = bytes(_CHUNK_BYTES)
