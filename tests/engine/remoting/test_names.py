@@ -9,6 +9,7 @@ from rmq.remoting import perm
 from rmq.remoting.codes import LANGUAGE_NUMBERS, RequestCode, ResponseCode
 from rmq.remoting.java_hash import extend_hash, string_hash, tag_hash, to_signed
 from rmq.remoting.topic_names import check_group, check_topic, dlq_topic, is_system_topic, reply_topic, retry_topic
+from rmq.remoting.version import CURRENT_VERSION, CURRENT_VERSION_DESCRIPTION, version_description
 
 
 @pytest.mark.parametrize(
@@ -86,3 +87,11 @@ def test_codes_and_languages_have_their_numbers() -> None:
     assert (RequestCode.SEND_MESSAGE_V2, RequestCode.POP_MESSAGE) == (310, 200050)
     assert (ResponseCode.FLUSH_SLAVE_TIMEOUT, ResponseCode.TOPIC_NOT_EXIST) == (12, 17)
     assert (LANGUAGE_NUMBERS["JAVA"], LANGUAGE_NUMBERS["PYTHON"], LANGUAGE_NUMBERS["NODE_JS"]) == (0, 3, 13)
+
+
+def test_versions_are_shown_as_apache_shows_them() -> None:
+    assert version_description(CURRENT_VERSION) == CURRENT_VERSION_DESCRIPTION == "V5_4_0"
+    assert version_description(399) == "V4_9_3"
+    assert version_description(492) == "V5_4_0_SNAPSHOT"
+    assert version_description(213) == "V4_0_0"
+    assert version_description(100) == "100"

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls that name servers answer. They do not know of each other: reads go to the first that answers, writes to all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, TypeVar
+
+from ..remoting.bodies import ClusterInfo, TopicList, TopicRouteData
+from ..remoting.codes import RequestCode
+from ..remoting.errors import RemotingError
+from .errors import NoRouteError, ResponseError
+
+if TYPE_CHECKING:
+    from .connections import Connections
+    from .remoting_client import RemotingClient
+
+T = TypeVar("T")
+
+
+class NameServers:
+    """Raises NoRouteError when none can be reached, ResponseError for an answer that is an error."""
+
+    def __init__(self, addresses: List[str], connections: Connections) -> None:
+        self.addresses = addresses
+        self._connections = connections
+
+    def cluster_info(self) -> ClusterInfo:
+        return ClusterInfo.decode(self._first(lambda client: client.call(RequestCode.GET_BROKER_CLUSTER_INFO).body))
+
+    def cluster_info_of(self, address: str) -> ClusterInfo:
+        """What one name server knows. Raises RemotingError."""
+        return ClusterInfo.decode(self._connections.to(address).call(RequestCode.GET_BROKER_CLUSTER_INFO).body)
+
+    def topic_route(self, topic: str) -> TopicRouteData:
+        """Raises ResponseError with TOPIC_NOT_EXIST where no broker has the topic."""
+        fields = {"topic": topic, "acceptStandardJsonOnly": "true"}
+        return TopicRouteData.decode(
+            self._first(lambda client: client.call(RequestCode.GET_ROUTEINFO_BY_TOPIC, fields).body)
+        )
+
+    def topic_list(self) -> List[str]:
+        code = RequestCode.GET_ALL_TOPIC_LIST_FROM_NAMESERVER
+        return TopicList.decode(self._first(lambda client: client.call(code).body)).topic_list
+
+    def delete_topic(self, topic: str, cluster: Optional[str] = None) -> None:
+        fields = {"topic": topic}
+        if cluster:
+            fields["clusterName"] = cluster
+        self._all(RequestCode.DELETE_TOPIC_IN_NAMESRV, fields)
+
+    def put_kv_config(self, namespace: str, key: str, value: str) -> None:
+        self._all(RequestCode.PUT_KV_CONFIG, {"namespace": namespace, "key": key, "value": value})
+
+    def kv_config(self, namespace: str, key: str) -> str:
+        """Raises ResponseError with QUERY_NOT_FOUND for a key that is not there."""
+        fields = {"namespace": namespace, "key": key}
+        answer = self._first(lambda client: client.call(RequestCode.GET_KV_CONFIG, fields))
+        return answer.ext_fields.get("value", "")
+
+    def _first(self, ask: Callable[[RemotingClient], T]) -> T:
+        failures: List[str] = []
+        self._require_one()
+        for address in self.addresses:
+            try:
+                return ask(self._connections.to(address))
+            except ResponseError:
+                # It is there and has decided; another would only say the same.
+                raise
+            except RemotingError as error:
+                failures.append(str(error))
+        raise NoRouteError("no name server answers: %s" % "; ".join(failures))
+
+    def _all(self, code: RequestCode, fields: Dict[str, str]) -> None:
+        self._require_one()
+        for address in self.addresses:
+            self._connections.to(address).call(code, fields)
+
+    def _require_one(self) -> None:
+        if not self.addresses:
+            raise NoRouteError("no name server is given")
