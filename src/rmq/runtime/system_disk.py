@@ -12,16 +12,15 @@ import errno
 import fcntl
 import mmap
 import os
-import struct
 import threading
 from typing import TYPE_CHECKING
+
+from .file_lock import lock_holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# struct flock of 64-bit Linux: l_type, l_whence, (gap), l_start, l_len, l_pid, (gap). F_GETLK says who holds the lock.
-_FLOCK = struct.Struct("hh4xqqi4x")
 _FILE_MODE = 0o644
 _DIRECTORY_MODE = 0o755
 
@@ -206,7 +205,7 @@ class SystemDisk:
             try:
                 fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0, os.SEEK_SET)
             except OSError as error:
-                text = f"locked by {_lock_holder(descriptor)}"
+                text = f"locked by {_holder_text(descriptor)}"
                 os.close(descriptor)
                 if error.errno not in (errno.EAGAIN, errno.EACCES):
                     raise
@@ -220,11 +219,10 @@ class SystemDisk:
                 os.close(descriptor)
 
 
-def _lock_holder(descriptor: int) -> str:
-    """Who holds the lock, as far as the kernel says: a process of another pid namespace has no number here."""
+def _holder_text(descriptor: int) -> str:
+    """As far as the kernel says: a process of another pid namespace has no number here."""
     try:
-        answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+        pid = lock_holder(descriptor)
     except OSError:
-        return "another process"
-    kind, _, _, _, pid = _FLOCK.unpack(answer)
-    return f"process {pid}" if kind != fcntl.F_UNLCK and pid > 0 else "another process"
+        pid = None
+    return f"process {pid}" if pid else "another process"

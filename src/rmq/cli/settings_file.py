@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the command line and a properties file to checked settings. Every fault is printed; then the start fails."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..topology.kind import Engine, Kind
+from ..topology.properties import Setting, parse
+from ..topology.settings import Checked, check
+from .server_process import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..topology.fault import Fault
+
+_log = logging.getLogger("rmq.cli")
+
+
+def read_settings(kind: Kind, file: str | None, given: Mapping[str, tuple[str, str]]) -> Checked:
+    """given holds what the command line or the environment says, as key -> (value, where it stands); it wins over the
+    file. Raises StartError when anything is wrong with any of it."""
+    settings: tuple[Setting, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    if file is not None:
+        parsed = parse(_read(Path(file)), file)
+        settings, faults = parsed.settings, parsed.faults
+    settings = tuple(setting for setting in settings if setting.key not in given)
+    settings += tuple(Setting(key, value, 0, place) for key, (value, place) in given.items())
+    checked = check(settings, engine=Engine.PYTHON, kind=kind)
+    faults += checked.faults
+    if faults:
+        _refuse(faults)
+    if checked.accepted_without_effect:
+        _log.info("accepted without effect on this engine: %s", ", ".join(checked.accepted_without_effect))
+    return checked
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _refuse(faults: tuple[Fault, ...]) -> None:
+    texts = [fault.text() for fault in faults]
+    if len(texts) == 1:
+        raise StartError(texts[0])
+    for text in texts:
+        _log.error("%s", text)
+        print(text, file=sys.stderr)  # noqa: T201
+    raise StartError(f"{len(texts)} settings are wrong, each is named above; the first: {texts[0]}")
