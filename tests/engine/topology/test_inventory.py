@@ -182,7 +182,7 @@ a_node = st.fixed_dictionaries(
 
 
 def test_number_too_long_to_print_is_a_fault_and_no_error() -> None:
-    node = dict.fromkeys(VARIABLES, 10 ** 5000)
+    node = dict.fromkeys(VARIABLES, 10**5000)
     faults = check_topology(10**5000, [{"host": "a", "kind": "broker", **node}, 10**5000])
     assert {"rocketmq_broker_id", "rocketmq_listen_port"} <= {fault.value.split(":")[0] for fault in faults}
 

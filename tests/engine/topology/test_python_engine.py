@@ -1,14 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
+from rmq.broker.broker_config import BrokerConfig
+from rmq.broker.store_settings import ha_config, store_config
+from rmq.namesrv.namesrv_config import NamesrvConfig
 from rmq.topology.keys import KEYS_OF
 from rmq.topology.kind import Engine, Kind
 from rmq.topology.python_engine import HONOURED_BROKER, HONOURED_NAMESRV, OWN_KEYS, REFUSED, Use, refusal, use_of
 from rmq.topology.settings import known_keys
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rmq.topology.settings import Value
+
 HONOURED = {Kind.BROKER: HONOURED_BROKER, Kind.NAMESRV: HONOURED_NAMESRV}
+
+
+class Noted(dict[str, "Value"]):
+    """Settings that note which keys somebody asks for; none is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def __contains__(self, key: object) -> bool:
+        self.asked.add(str(key))
+        return False
+
+    def get(self, key: str, default: object = None) -> Value | None:  # type: ignore[override]
+        self.asked.add(key)
+        return None
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("settings are asked for by key")
+
+
+def test_honoured_is_what_the_broker_reads_and_nothing_else() -> None:
+    settings = Noted()
+    config = BrokerConfig.from_settings(settings)
+    store_config(config, settings)
+    ha_config(config, settings)
+    assert settings.asked == HONOURED_BROKER
+
+
+def test_honoured_is_what_the_name_server_reads_and_nothing_else() -> None:
+    settings = Noted()
+    NamesrvConfig.from_settings(settings, home=Path("/home/rocketmq"))
+    assert settings.asked == HONOURED_NAMESRV
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -41,4 +85,6 @@ def test_refusal_says_why() -> None:
     assert "RocksDB" not in refusal("storeType", "default", Kind.BROKER)
     assert refusal("enableDLegerCommitLog", "TRUE", Kind.BROKER)
     assert refusal("enableDLegerCommitLog", "False", Kind.BROKER) == ""
+    assert refusal("storePathCommitLog", "/a,/b", Kind.BROKER)
+    assert refusal("storePathCommitLog", "/a", Kind.BROKER) == ""
     assert use_of("sendMessageThreadPoolNums", Kind.BROKER) is Use.ACCEPTED

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the Python engine does with each key: honours it, takes it without effect, or refuses it.
 
-- HONOURED: the engine reads it, and it does what it does on Apache.
+- HONOURED: the engine reads it, and it does what it does on Apache. A test compares the table with what is read.
 - ACCEPTED: known to Apache, harmless here (Java thread counts, Netty buffers): listed once at start.
 - REFUSED: a value that asks for other data on disk or for a promise which this engine does not keep. Apache's own
   default is never refused, so that a file that Apache's broker rewrote in full (456 lines) still starts ours.
@@ -44,8 +44,8 @@ HONOURED_BROKER = frozenset(
         "brokerIP1",
         "brokerIP2",
         "brokerPermission",
-        "rocketmqHome",
         "regionId",
+        "traceOn",
         # Ports
         "listenPort",
         "haListenPort",
@@ -57,18 +57,12 @@ HONOURED_BROKER = frozenset(
         # Flush
         "flushDiskType",
         "flushIntervalCommitLog",
-        "flushCommitLogLeastPages",
         "flushCommitLogThoroughInterval",
-        "flushIntervalConsumeQueue",
         "syncFlushTimeout",
         # Files
         "mappedFileSizeCommitLog",
         "mappedFileSizeConsumeQueue",
-        "maxHashSlotNum",
-        "maxIndexNum",
-        "messageIndexEnable",
         "maxMessageSize",
-        "maxTopicLength",
         "enabledAppendPropCRC",
         # Retention and disk
         "fileReservedTime",
@@ -77,7 +71,6 @@ HONOURED_BROKER = frozenset(
         "diskSpaceCleanForciblyRatio",
         "diskSpaceWarningLevelRatio",
         "cleanFileForciblyEnable",
-        "deleteFileBatchMax",
         "cleanResourceInterval",
         # Replication
         "haMasterAddress",
@@ -88,6 +81,7 @@ HONOURED_BROKER = frozenset(
         "haPeers",
         "slaveTimeout",
         "slaveReadEnable",
+        "offsetCheckInSlave",
         "inSyncReplicas",
         # Topics and groups
         "autoCreateTopicEnable",
@@ -97,11 +91,12 @@ HONOURED_BROKER = frozenset(
         "brokerTopicEnable",
         "traceTopicEnable",
         "msgTraceTopicName",
-        "enablePropertyFilter",
+        "enableCreateSysGroup",
+        "validateSystemTopicWhenUpdateTopic",
+        "clearRetryTopicWhenDeleteTopic",
+        "enableMixedMessageType",
+        "reviveQueueNum",
         # Flow limits
-        "brokerFastFailureEnable",
-        "waitTimeMillsInSendQueue",
-        "sendThreadPoolQueueCapacity",
         "maxTransferBytesOnMessageInMemory",
         "maxTransferCountOnMessageInMemory",
         "maxTransferBytesOnMessageInDisk",
@@ -109,21 +104,24 @@ HONOURED_BROKER = frozenset(
         "accessMessageInMemoryMaxRatio",
         "longPollingEnable",
         "shortPollingTimeMills",
+        "litePullMessageEnable",
+        "rejectPullConsumerEnable",
+        "startAcceptSendRequestTimeStamp",
         # Delay and transactions
         "messageDelayLevel",
         "flushDelayOffsetInterval",
-        "recallMessageEnable",
+        "delayOffsetUpdateVersionStep",
+        "timerWheelEnable",
         "rejectTransactionMessage",
         # Registration
         "registerNameServerPeriod",
         "registerBrokerTimeoutMills",
-        "forceRegister",
-        "updateNameServerAddrPeriod",
+        "enableSplitMetadata",
+        "splitMetadataSize",
         "flushConsumerOffsetInterval",
+        "consumerOffsetUpdateVersionStep",
+        "channelExpiredTimeout",
         "notifyConsumerIdsChangedEnable",
-        # Net
-        "serverChannelMaxIdleTimeSeconds",
-        "serverSocketBacklog",
     )
 )
 
@@ -141,8 +139,6 @@ HONOURED_NAMESRV = frozenset(
         "deleteTopicWithBrokerRegistration",
         "enableAllTopicList",
         "enableTopicList",
-        "clusterTest",
-        "productEnvName",
         "registrationNetworks",
         "serverChannelMaxIdleTimeSeconds",
         "serverSocketBacklog",
@@ -171,6 +167,7 @@ _OTHER_STORE = (
 _ELECTION = "masters are not elected here; the four modes have fixed roles"
 _SECURITY = "requests would not be authenticated or authorized yet, though the file says so"
 _ACTING = "no slave acts as a master here"
+_ONE_LOG = "the commit log is one directory here"
 _CLOSED = ("false",)
 
 REFUSED_BROKER: Mapping[str, Refusal] = {
@@ -186,7 +183,7 @@ REFUSED_BROKER: Mapping[str, Refusal] = {
     "useSingleRocksDBForAllConfigs": Refusal(_CLOSED, _OTHER_STORE),
     "configManagerVersion": Refusal(("v1",), _OTHER_STORE),
     "popConsumerKVServiceEnable": Refusal(_CLOSED, _OTHER_STORE),
-    "readOnlyCommitLogStorePaths": Refusal(("", "null"), "the commit log is one directory here"),
+    "readOnlyCommitLogStorePaths": Refusal(("", "null"), _ONE_LOG),
     "enableDLegerCommitLog": Refusal(_CLOSED, _ELECTION),
     "enableControllerMode": Refusal(_CLOSED, _ELECTION),
     "duplicationEnable": Refusal(_CLOSED, "the log has one writer, the master"),
@@ -208,6 +205,7 @@ REFUSED_BROKER: Mapping[str, Refusal] = {
 REFUSED_NAMESRV: Mapping[str, Refusal] = {
     "enableControllerInNamesrv": Refusal(_CLOSED, _ELECTION),
     "supportActingMaster": Refusal(_CLOSED, _ACTING),
+    "clusterTest": Refusal(_CLOSED, "routes are not fetched from another environment's name servers"),
     "useTLS": Refusal(_CLOSED, "connections would not be encrypted yet, though the file says so"),
 }
 
@@ -224,6 +222,8 @@ def use_of(name: str, kind: Kind) -> Use:
 
 def refusal(name: str, value: str, kind: Kind) -> str:
     """Why this value is refused, or an empty string."""
+    if name == "storePathCommitLog" and "," in value:
+        return _ONE_LOG
     entry = REFUSED[kind].get(name)
     if entry is None or value.lower() in entry.allowed:
         return ""
