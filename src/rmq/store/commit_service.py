@@ -12,7 +12,7 @@ from ..remoting.message import RECORD_MIN_BYTES
 from .errors import StoreError
 from .put_message import PutResult, PutStatus
 from .record import is_blank, scan_record
-from .record_appender import RECORD_OVERHEAD_BYTES_MAX, RecordAppender
+from .record_appender import RECORD_OVERHEAD_BYTES_MAX, RecordAppender, RecordRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 Arguments = TypeVarTuple("Arguments")
 
 _OK = PutStatus.OK
+_REFUSALS = (StoreError, ValueError, struct.error)
 _SIZE = struct.Struct(">i")
 
 
@@ -93,10 +94,12 @@ class CommitService:
                 return
         if queue.next_offset == queue.max_offset:
             self._touched.append(queue)
-        result = self._append(queue, message, self._now_ms)
-        if result[0] is not _OK:
-            self._refuse_soon(result, done)
-        elif self._waits and message.wait_store_ok:
+        try:
+            result = self._append(queue, message, self._now_ms)
+        except _REFUSALS as error:
+            self._refuse_soon(PutResult(_status_of(error)), done)
+            return
+        if self._waits and message.wait_store_ok:
             self._to_wait.append((result.physical_offset + result.size, result, done))
         else:
             self._answers.append((0, result, done))
@@ -114,11 +117,13 @@ class CommitService:
             self._begin()
         if queue.next_offset == queue.max_offset:
             self._touched.append(queue)
-        results = [self._append(queue, message, self._now_ms) for message in messages]
-        first, last = results[0], results[-1]
-        if first.status is not _OK:
-            self._refuse_soon(first, done)
+        try:
+            results = [self._append(queue, message, self._now_ms) for message in messages]
+        except _REFUSALS as error:
+            # Their sizes are checked: only the first can be refused, for what it has from the request's header.
+            self._refuse_soon(PutResult(_status_of(error)), done)
             return
+        first, last = results[0], results[-1]
         result = first._replace(
             size=sum(one.size for one in results), message_id=",".join([one.message_id for one in results])
         )
@@ -278,6 +283,10 @@ class CommitService:
             at += record.size
             self._flush.last_store_timestamp_ms = record.store_timestamp_ms
         return at
+
+
+def _status_of(error: Exception) -> PutStatus:
+    return error.status if isinstance(error, RecordRefusedError) else PutStatus.MESSAGE_ILLEGAL
 
 
 def _guard(callback: Callable[[*Arguments], None], *arguments: *Arguments) -> None:

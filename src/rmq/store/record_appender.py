@@ -6,7 +6,6 @@ No logging, no clock, no object but the record's pieces and the answer; see `rec
 
 from __future__ import annotations
 
-from struct import error as StructError
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -33,6 +32,14 @@ _OK = PutStatus.OK
 _pack_properties_length = PROPERTIES_LENGTH.pack
 
 
+class RecordRefusedError(StoreError):
+    """The message cannot be a record of this log."""
+
+    def __init__(self, status: PutStatus) -> None:
+        super().__init__(status.name)
+        self.status = status
+
+
 class RecordAppender:
     def __init__(self, log: CommitLog, config: StoreConfig) -> None:
         self._log = log
@@ -54,67 +61,53 @@ class RecordAppender:
         return _OK
 
     def append(self, queue: ConsumeQueue, message: MessageToStore, store_timestamp_ms: int) -> PutResult:
-        """Give the message its offsets and add it to log and queue; nothing has changed where the status is not OK."""
-        (
-            _,
-            queue_id,
-            body,
-            properties,
-            born_timestamp_ms,
-            born_address,
-            tags_code,
-            flag,
-            sys_flag,
-            reconsume_times,
-            prepared_transaction_offset,
-            _,
-            has_unit,
-        ) = message
+        """Give the message its offsets and add it to log and queue.
+
+        Raises RecordRefusedError, StoreError (no file is large enough), ValueError and struct.error (a number or an
+        address that does not fit its field); the message is not added then."""
+        _, queue_id, body, properties, born_ms, born_at, tags_code, flag, sys_flag, times, prepared, _, has_unit = (
+            message
+        )
         # A lone surrogate, which JSON can carry, becomes a question mark, as in Java.
         raw_properties = properties.encode("utf-8", "replace")
         if self._crc_bytes and raw_properties and raw_properties[-1] != _SEPARATOR:
             raw_properties += b"\x02"
         properties_bytes = len(raw_properties) + self._crc_bytes
         if properties_bytes > PROPERTIES_MAX_BYTES:
-            return PutResult(PutStatus.PROPERTIES_SIZE_EXCEEDED)
-
+            raise RecordRefusedError(PutStatus.PROPERTIES_SIZE_EXCEEDED)
         head = self._head
         flags = self._store_flag
-        try:
-            born_host = encode_host(*born_address)
-            if len(born_host) > 8:
-                flags |= BORN_HOST_V6_FLAG
-                head = HEADS[flags]
-            body_bytes = len(body)
-            topic = queue.topic_field
-            size = head.size + body_bytes + len(topic) + 2 + properties_bytes
-            if body_bytes > self._body_bytes_max or size > self._body_bytes_max + RECORD_OVERHEAD_BYTES_MAX:
-                return PutResult(PutStatus.MESSAGE_ILLEGAL)
-            log = self._log
-            position = log.position
-            if position + size + BLANK_BYTES > log.file_end:
-                position = log.make_room(size)
-            queue_offset = queue.next_offset if has_unit else 0
-            record_head = head.pack(
-                size,
-                queue.magic,
-                crc32(body) & 0x7FFFFFFF,
-                queue_id,
-                flag,
-                queue_offset,
-                position,
-                (sys_flag & ~HOST_FLAGS) | flags,
-                born_timestamp_ms,
-                born_host,
-                store_timestamp_ms,
-                self._store_host,
-                reconsume_times,
-                prepared_transaction_offset,
-                body_bytes,
-            )
-        except (StructError, ValueError, StoreError):
-            # A number that does not fit its field, or a record that fits no file.
-            return PutResult(PutStatus.MESSAGE_ILLEGAL)
+        born_host = encode_host(*born_at)
+        if len(born_host) > 8:
+            flags |= BORN_HOST_V6_FLAG
+            head = HEADS[flags]
+        body_bytes = len(body)
+        topic = queue.topic_field
+        size = head.size + body_bytes + len(topic) + 2 + properties_bytes
+        if body_bytes > self._body_bytes_max or size > self._body_bytes_max + RECORD_OVERHEAD_BYTES_MAX:
+            raise RecordRefusedError(PutStatus.MESSAGE_ILLEGAL)
+        log = self._log
+        position = log.position
+        if position + size + BLANK_BYTES > log.file_end:
+            position = log.make_room(size)
+        queue_offset = queue.next_offset if has_unit else 0
+        record_head = head.pack(
+            size,
+            queue.magic,
+            crc32(body) & 0x7FFFFFFF,
+            queue_id,
+            flag,
+            queue_offset,
+            position,
+            (sys_flag & ~HOST_FLAGS) | flags,
+            born_ms,
+            born_host,
+            store_timestamp_ms,
+            self._store_host,
+            times,
+            prepared,
+            body_bytes,
+        )
         rest = topic + _pack_properties_length(properties_bytes) + raw_properties
         if self._crc_bytes:
             log.parts += (record_head, body, rest, crc_property(crc32(rest, crc32(body, crc32(record_head)))))
