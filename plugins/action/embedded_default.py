@@ -50,7 +50,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "changed": False,
             "mode": mode,
             "nodes": [node.as_host() for node in nodes],
-            "msg": f"No inventory was given: working on {mode} on this machine ({len(nodes)} nodes on 127.0.0.1).",
+            "msg": f"No inventory given, so {mode} on this machine: {len(nodes)} nodes.",
         }
 
     def _nodes(self, arguments: dict[str, Any]) -> tuple[str, list[embedded.EmbeddedNode]]:

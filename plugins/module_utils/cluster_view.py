@@ -125,8 +125,8 @@ def _not_in_sync(broker: Broker, slaves: int, status: Union[HARuntimeInfo, str])
 
 def table(wanted: Sequence[Broker], view: View) -> List[str]:
     """The nodes, one line each, with a heading."""
-    rows = [("NODE", "ID", "ROLE", "ADDRESS", "STATE")]
-    rows += [("", "", "name server", address, _listing_text(listing)) for address, listing in view.listings.items()]
+    rows = [("BROKER", "ID", "ROLE", "ADDRESS", "STATE")]
+    rows += [("-", "-", "name server", address, _listing_text(listing)) for address, listing in view.listings.items()]
     for broker in sorted(wanted, key=lambda item: (item.broker_name, item.broker_id)):
         role = "master" if broker.is_master else "slave"
         state = _state_text(broker, slaves_of(broker, wanted), view)
@@ -136,7 +136,9 @@ def table(wanted: Sequence[Broker], view: View) -> List[str]:
 
 
 def _listing_text(listing: Union[Listing, str]) -> str:
-    return listing if isinstance(listing, str) else f"lists {len(listing)} brokers"
+    if isinstance(listing, str):
+        return listing
+    return "lists 1 broker" if len(listing) == 1 else f"lists {len(listing)} brokers"
 
 
 def _state_text(broker: Broker, slaves: int, view: View) -> str:

@@ -74,5 +74,5 @@ def test_brokers_are_found_where_none_were_asked_for() -> None:
 
 def test_table_has_a_line_for_each_node() -> None:
     lines = table(PAIR, WHOLE)
-    assert [line.split()[0] for line in lines] == ["NODE", "name", "name", "broker-a", "broker-a"]
+    assert [line.split()[0] for line in lines] == ["BROKER", "-", "-", "broker-a", "broker-a"]
     assert lines[3].endswith("1 of 1 slaves in sync")
