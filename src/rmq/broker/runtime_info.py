@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..remoting.message import RecordError, decode_record
+
 if TYPE_CHECKING:
     from .broker_context import BrokerContext
 
@@ -47,6 +49,7 @@ def runtime_info(context: BrokerContext) -> dict[str, str]:
     store = context.store
     unflushed = max(0, store.max_physical_offset - store.flushed_physical_offset)
     table = {
+        "earliestMessageTimeStamp": str(_earliest_store_time_ms(context)),
         **_THREAD_POOLS,
         **_TIMER,
         "brokerActive": "true" if not context.config.is_slave else "false",
@@ -61,6 +64,15 @@ def runtime_info(context: BrokerContext) -> dict[str, str]:
     table.update(context.schedule.runtime_info())
     table.update(store.runtime_info())
     return table
+
+
+def _earliest_store_time_ms(context: BrokerContext) -> int:
+    """Of the oldest record that is still there; -1 in an empty log."""
+    record = context.store.record_at(context.store.min_physical_offset)
+    try:
+        return -1 if record is None else decode_record(record, check_crc=False).store_timestamp_ms
+    except RecordError:
+        return -1
 
 
 def human_readable(size_bytes: int) -> str:

@@ -89,6 +89,10 @@ class ScheduleMessageService:
         self._is_running = False
         self._dirty = False
 
+    @property
+    def is_running(self) -> bool:
+        return self._is_running
+
     def load(self) -> None:
         """Raises StoreError."""
         value = self._table.load()
@@ -164,6 +168,8 @@ class ScheduleMessageService:
         if due:
             _Delivery(self, level, due).start(self._store)
         else:
+            if level.number not in self._offsets:
+                self._move(level, level.queue_offset)
             self._set_timer(level, self._deliver_time_ms(level, messages[0], now_ms) - now_ms)
 
     def _deliver_time_ms(self, level: _Level, message: MessageExt, now_ms: int) -> int:

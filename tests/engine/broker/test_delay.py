@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Delayed messages and messages that consumers give back."""
+
+from __future__ import annotations
+
+import pytest
+from tests.engine.broker.harness import Broker, Client
+
+from rmq.remoting.codes import RequestCode, ResponseCode
+from rmq.remoting.message import parse_offset_message_id
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def client(broker: Broker) -> Client:
+    client = broker.client()
+    client.create_topic("T")
+    return client
+
+
+def bodies(client: Client, topic: str = "T", queue_id: int = 0) -> list[bytes]:
+    return [message.body for message in client.pull(topic, 0, queueId=str(queue_id))]
+
+
+def test_delayed_message_comes_when_its_time_has_come(broker: Broker, client: Client) -> None:
+    client.send("T", b"later", "DELAY\x012\x02TAGS\x01TagA\x02", queue_id=3)
+    broker.world.run_for(4_990)
+    assert bodies(client, queue_id=3) == []
+    broker.world.run_for(20)
+    (message,) = client.pull("T", 0, queueId="3", subscription="TagA")
+    assert message.body == b"later"
+    assert message.properties["REAL_TOPIC"] == "T"
+
+
+def test_waiting_consumer_gets_a_delayed_message_at_once(broker: Broker, client: Client) -> None:
+    held = client.hold_pull("T", 0)
+    client.send("T", b"later", "DELAY\x011\x02")
+    broker.world.run_for(1_001)
+    assert client.answer_to(held) is not None
+
+
+def test_each_level_keeps_its_order(broker: Broker, client: Client) -> None:
+    for number in range(100):
+        client.send("T", b"%d" % number, "DELAY\x011\x02")
+    client.send("T", b"slow", "DELAY\x012\x02")
+    broker.world.run_for(1_100)
+    assert broker.controller.store.max_offset("T", 0) == 100
+    assert bodies(client)[:3] == [b"0", b"1", b"2"]
+    broker.world.run_for(4_000)
+    assert broker.controller.store.max_offset("T", 0) == 101
+
+
+def test_level_beyond_the_last_is_the_last(broker: Broker, client: Client) -> None:
+    assert client.send("T", b"x", "DELAY\x0199\x02").code == ResponseCode.SUCCESS
+    assert broker.controller.store.max_offset("SCHEDULE_TOPIC_XXXX", 17) == 1
+
+
+def test_delayed_message_survives_a_clean_stop_and_comes_once(broker: Broker, client: Client) -> None:
+    client.send("T", b"a", "DELAY\x011\x02")
+    client.send("T", b"b", "DELAY\x013\x02")
+    broker.world.run_for(1_100)
+    broker.stop()
+    again = broker.start_again()
+    again.world.run_for(10_000)
+    assert bodies(again.client()) == [b"a", b"b"]
+
+
+def test_delayed_message_survives_kill_9(broker: Broker, client: Client) -> None:
+    client.send("T", b"a", "DELAY\x013\x02")
+    broker.kill()
+    again = broker.start_again()
+    again.world.run_for(10_100)
+    assert bodies(again.client()) == [b"a"]
+
+
+def test_slave_delivers_nothing_by_itself() -> None:
+    slave = Broker({"brokerRole": "SLAVE", "brokerId": 1})
+    assert not slave.controller.context.schedule.is_running
+
+
+def give_back(client: Client, message_id: str, group: str = "gc", **more: str) -> int:
+    _, physical_offset = parse_offset_message_id(message_id)
+    fields = {"offset": str(physical_offset), "group": group, "delayLevel": "0", "originMsgId": message_id}
+    fields |= {"originTopic": "T", "unitMode": "false", "maxReconsumeTimes": "16"}
+    return client.ask(RequestCode.CONSUMER_SEND_MSG_BACK, {**fields, **more}).code
+
+
+def test_message_given_back_comes_again_from_the_retry_topic(broker: Broker, client: Client) -> None:
+    message_id = client.send("T", b"again", "TAGS\x01TagA\x02UNIQ_KEY\x01U1\x02").ext_fields["msgId"]
+    assert give_back(client, message_id) == ResponseCode.SUCCESS
+    broker.world.run_for(10_100)
+    (message,) = client.pull("%RETRY%gc")
+    assert message.body == b"again"
+    assert message.reconsume_times == 1
+    assert message.properties["RETRY_TOPIC"] == "T"
+    assert message.properties["ORIGIN_MESSAGE_ID"] == message_id
+    assert message.properties["UNIQ_KEY"] == "U1"
+    assert give_back(client, message.message_id) == ResponseCode.SUCCESS
+    broker.world.run_for(30_100)
+    second = client.pull("%RETRY%gc")[-1]
+    assert second.reconsume_times == 2
+    assert second.properties["ORIGIN_MESSAGE_ID"] == message_id
+
+
+@pytest.mark.parametrize("more", [{"maxReconsumeTimes": "0"}, {"delayLevel": "-1"}])
+def test_message_tried_too_often_goes_to_the_dead_letters(client: Client, more: dict[str, str]) -> None:
+    message_id = client.send("T", b"poison").ext_fields["msgId"]
+    assert give_back(client, message_id, **more) == ResponseCode.SUCCESS
+    (message,) = client.pull("%DLQ%gc")
+    assert message.body == b"poison"
+
+
+def test_offset_that_is_no_record_is_refused(client: Client) -> None:
+    message_id = client.send("T", b"x").ext_fields["msgId"]
+    _, physical_offset = parse_offset_message_id(message_id)
+    for wrong in (physical_offset + 1, physical_offset + 10_000_000, -5):
+        assert give_back(client, message_id, offset=str(wrong)) == ResponseCode.SYSTEM_ERROR
