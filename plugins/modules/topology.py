@@ -16,7 +16,7 @@ description:
     every key of RocketMQ in C(rocketmq_broker_config) and C(rocketmq_namesrv_config) against the engine's registry.
   - Without faults it returns each node as it was understood, with the settings that follow from the mode.
 author:
-  - Contributors to the RocketMQ cluster collection
+  - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 extends_documentation_fragment:
   - rocketmq.cluster.attributes
 attributes:

@@ -48,15 +48,15 @@ def _name_servers(topology: Topology, cluster: str, brokers: Sequence[Node]) -> 
     if lacking and has_any:
         mend = f"Give a host of rocketmq_namesrv the rocketmq_cluster_name {cluster}, or set {_LIST}"
         yield Rule.NAMESRV_NEEDED.fault(lacking[0].host, f"{cluster} has no name server", mend)
-    lists = {topology.name_server_keys_of(node): node for node in reversed(usable) if node not in lacking}
-    if len(lists) > 1:
-        first = next(node for node in usable if node not in lacking)
-        wanted = topology.name_server_keys_of(first)
-        for keys, node in sorted(lists.items()):
-            if keys != wanted:
-                shown = f"{';'.join(keys)}, but {';'.join(wanted)} at {first.host}"
-                mend = f"Set {_LIST} once for the whole cluster, or nowhere"
-                yield Rule.NAMESRV_LIST_SAME.fault(node.host, shown, mend)
+    able = [node for node in usable if topology.name_server_keys_of(node)]
+    # The first broker of each list; of these, the first broker's own list counts as the right one.
+    first_of = {topology.name_server_keys_of(node): node for node in reversed(able)}
+    for keys, node in sorted(first_of.items()):
+        wanted = topology.name_server_keys_of(able[0])
+        if keys != wanted:
+            shown = f"{';'.join(keys)}, but {';'.join(wanted)} at {able[0].host}"
+            mend = f"Set {_LIST} once for the whole cluster, or nowhere"
+            yield Rule.NAMESRV_LIST_SAME.fault(node.host, shown, mend)
 
 
 def _loopback(nodes: Sequence[Node]) -> Iterable[Fault]:

@@ -64,7 +64,9 @@ def decode(data: bytes, place: str) -> Union[Identity, Fault]:
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         return unreadable
     cluster, name, broker_id = (fields.get(key) for key in ("cluster", "brokerName", "brokerId"))
-    if not isinstance(cluster, str) or not isinstance(name, str) or type(broker_id) is not int:
+    if not isinstance(cluster, str) or not isinstance(name, str):
+        return unreadable
+    if not isinstance(broker_id, int) or isinstance(broker_id, bool):
         return unreadable
     return Identity(cluster, name, broker_id)
 

@@ -79,22 +79,22 @@ def _free_port(node: Node, taken: Set[int]) -> int:
 
 
 def _stores(nodes: Sequence[Node]) -> Iterable[Fault]:
-    places: List[Tuple[Node, str, str]] = []
+    places: List[Tuple[Node, str]] = []
     for node in nodes:
         paths = (
             ("rocketmq_store_dir", node.store_dir),
             ("storePathCommitLog", node.config_value("storePathCommitLog")),
         )
-        mine = [(node, name, posixpath.normpath(path)) for name, path in paths if node.is_broker and path]
-        for _, name, path in mine:
-            other = next((entry for entry in places if _overlap(entry[2], path)), None)
+        mine = [(name, posixpath.normpath(path)) for name, path in paths if node.is_broker and path]
+        for name, path in mine:
+            other = next((entry for entry in places if _overlap(entry[1], path)), None)
             if other is not None:
-                shown = f"{name}: {path}, and {other[2]} is {other[0].host}'s"
-                same = other[2] == path
+                shown = f"{name}: {path}, and {other[1]} is {other[0].host}'s"
+                same = other[1] == path
                 mend = _own_path("rocketmq_store_dir", path) if same else "Put neither of the two inside the other"
                 yield Rule.STORE_ONCE.fault(node.host, shown, mend)
                 break
-        places.extend(mine)
+        places.extend((node, path) for name, path in mine)
 
 
 def _overlap(one: str, other: str) -> bool:
