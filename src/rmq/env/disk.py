@@ -33,6 +33,11 @@ class File(Protocol):
         """The same bytes without a copy, from a read-only map. Only ranges inside the file's length."""
         ...
 
+    def next_data(self, position: int) -> int:
+        """Where the next byte that may be other than zero is, at or after position; the length where only holes follow.
+        A system that cannot tell answers position itself."""
+        ...
+
     def reserve(self, position: int, size_bytes: int) -> None:
         """Make the file system keep room for this range (fallocate), so that a later write into it cannot fail for space."""
         ...

@@ -84,6 +84,12 @@ class SystemFile:
         self._mapped = memoryview(self._map)
         return self._mapped
 
+    def next_data(self, position: int) -> int:
+        try:
+            return os.lseek(self._descriptor, position, os.SEEK_DATA)
+        except OSError as error:
+            return self.size() if error.errno == errno.ENXIO else position
+
     def reserve(self, position: int, size_bytes: int) -> None:
         """Never makes the file longer. A file system that cannot reserve (its right) leaves the write to find out."""
         size_bytes = min(size_bytes, self.size() - position)

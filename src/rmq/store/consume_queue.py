@@ -237,9 +237,15 @@ class ConsumeQueue:
     def _valid_units(self, start: int) -> int:
         """Units of one file before the first that is all zeros: no valid unit contains 20 zero bytes."""
         file_size = self._files.file_size_bytes
-        data = self._files.file_at(start).pread(file_size, 0)
-        hole = data.find(_NO_UNIT)
-        return (file_size if hole < 0 else -(-hole // UNIT_BYTES) * UNIT_BYTES) // UNIT_BYTES
+        file = self._files.file_at(start)
+        units = 0
+        while units * UNIT_BYTES < file_size:
+            data = file.pread(min(_LOAD_BYTES, file_size - units * UNIT_BYTES), units * UNIT_BYTES)
+            hole = data.find(_NO_UNIT)
+            if hole >= 0:
+                return units + -(-hole // UNIT_BYTES)
+            units += len(data) // UNIT_BYTES
+        return units
 
     def cut(self, queue_offset: int) -> None:
         """Forget the units from queue_offset on; what is written of them is overwritten with zeros."""
@@ -285,3 +291,5 @@ class ConsumeQueue:
 
 
 _NO_UNIT = bytes(UNIT_BYTES)
+# A multiple of the unit; most queues are short, so their files are not read to the end.
+_LOAD_BYTES = 4000 * UNIT_BYTES

@@ -157,6 +157,7 @@ class MappedFileQueue:
         for file_start in self.starts:
             first, last = max(start, file_start), min(end, file_start + self.file_size_bytes)
             while first < last:
+                first = min(file_start + self._file(file_start).next_data(first - file_start), last)
                 size_bytes = min(_CHUNK_BYTES, last - first)
                 chunk = self._file(file_start).pread(size_bytes, first - file_start)
                 if chunk != _ZEROS[:size_bytes]:

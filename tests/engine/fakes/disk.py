@@ -121,6 +121,11 @@ class FakeFile:
         self._disk.observe("view", self._path)
         return memoryview(inode.content).toreadonly()[position : position + size_bytes]
 
+    def next_data(self, position: int) -> int:
+        inode = self._alive()
+        blocks = [block for block in inode.blocks if (block + 1) * BLOCK_BYTES > position]
+        return max(position, min(blocks) * BLOCK_BYTES) if blocks else len(inode.content)
+
     def reserve(self, position: int, size_bytes: int) -> None:
         inode = self._alive()
         self._disk.mutate("reserve", self._path)
