@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 # maxMsgNums of one pull; brokers give at most 32 by default (maxTransferCountOnMessageInMemory).
 MAX_MESSAGES_PER_PULL = 32
 
-# An answer to a pull that waits comes this much later than the wait at the latest.
-_ANSWER_GRACE_MS = 5000
+# Brokers look at waiting pulls each 5 s, so an answer may come that much after the wait; the rest is for the way
+# (Apache's clients wait 30 s for a pull that is held 20 s).
+_ANSWER_GRACE_MS = 10_000
 
 
 class PullStatus(Enum):

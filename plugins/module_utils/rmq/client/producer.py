@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -78,7 +79,8 @@ class Producer:
     def __init__(self, admin: AdminClient, group: str) -> None:
         self._admin = admin
         self._group = group
-        self._next_queue = 0
+        # A process that sends one message and ends should not always take the same queue.
+        self._next_queue = random.randrange(1024)
         self._routes: Dict[str, TopicRouteData] = {}
         self._ids: Optional[UniqueIdFactory] = None
 
