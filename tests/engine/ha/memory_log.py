@@ -25,6 +25,7 @@ class MemoryLog:
         self.content = bytearray(content)
         self.pending = bytearray()
         self._callbacks: list[Callable[[int], None]] = []
+        self.flush_callbacks: list[Callable[[int], None]] = []
 
     @property
     def min_physical_offset(self) -> int:
@@ -52,6 +53,9 @@ class MemoryLog:
 
     def on_commit(self, callback: Callable[[int], None]) -> None:
         self._callbacks.append(callback)
+
+    def on_flush(self, callback: Callable[[int], None]) -> None:
+        self.flush_callbacks.append(callback)
 
     def append(self, data: bytes) -> None:
         """A master's own append, committed at once."""

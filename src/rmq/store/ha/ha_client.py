@@ -99,7 +99,10 @@ class HaClient:
         self._last_failure = ""
         self._last_read_ms = 0
         self._last_write_ms = reactor.clock.now_ms()
-        log.on_commit(self._committed)
+        if config.report_after_flush:
+            log.on_flush(self._safe)
+        else:
+            log.on_commit(self._safe)
 
     @property
     def state(self) -> HaState:
@@ -165,10 +168,15 @@ class HaClient:
             return
         self._last_read_ms = self._reactor.clock.now_ms()
         try:
-            for frame in link.follower.receive(data, self._reactor.clock.monotonic_ms()):
+            frames = link.follower.receive(data, self._reactor.clock.monotonic_ms())
+            for frame in frames:
                 self._log.append_raw(frame.physical_offset, frame.body)
         except (HaProtocolError, StoreError) as error:
             self.lost(link, str(error))
+        else:
+            if frames:
+                # Behind the store's commit, which the first append asked for.
+                self._reactor.call_soon(lambda: self._check_written(link))
 
     def lost(self, link: _Link, reason: str) -> None:
         """The connection is over, or could not be opened, or is of no use any more: try again later."""
@@ -215,9 +223,14 @@ class HaClient:
         if link.connection is not None:
             link.connection.abort()
 
-    def _committed(self, end_physical_offset: int) -> None:
+    def _check_written(self, link: _Link) -> None:
+        """A commit that failed (a full disk) leaves the log where it was: what the master sends next would not fit."""
+        if link.follower is not None and link.follower.end_offset != self._log.max_physical_offset:
+            self.lost(link, "the log cannot be written")
+
+    def _safe(self, physical_offset: int) -> None:
         if self._link is not None and self._link.follower is not None:
-            self._acknowledge(self._link, self._link.follower, end_physical_offset)
+            self._acknowledge(self._link, self._link.follower, physical_offset)
 
     def _acknowledge(self, link: _Link, follower: HaFollower, safe_offset: int) -> None:
         self._send(link, follower.acknowledge(safe_offset, self._reactor.clock.monotonic_ms()))

@@ -18,4 +18,7 @@ class HaConfig:
     ha_housekeeping_interval_ms: int = 20000
     ha_transfer_batch_size_bytes: int = 32768
     ha_max_gap_not_in_sync_bytes: int = 256 * 1024 * 1024
-    in_sync_replicas: int = 1  # the master itself counts, as in Apache's inSyncReplicas
+    in_sync_replicas: int = 1
+    """Copies that a SYNC_MASTER waits for, its own included."""
+    report_after_flush: bool = False
+    """A slave with flushDiskType=SYNC_FLUSH: it reports what fdatasync has covered, not what is written."""

@@ -20,7 +20,8 @@ class HaFollower:
     """Made when the connection is open. All times are monotonic milliseconds."""
 
     def __init__(self, own_end_offset: int, config: HaConfig, now_ms: int) -> None:
-        self._end_offset = own_end_offset
+        self.end_offset = own_end_offset
+        """Where the own log ends when all that `receive` gave is appended."""
         self._reported_offset = own_end_offset
         self._config = config
         self._decoder = TransferDecoder()
@@ -38,13 +39,13 @@ class HaFollower:
         self._flow.add(len(data), now_ms)
         frames = self._decoder.feed(data)
         for frame in frames:
-            if self._end_offset not in (0, frame.physical_offset):
+            if self.end_offset not in (0, frame.physical_offset):
                 raise HaProtocolError(
                     "the master sends another offset than the end of the log here",
-                    f"{frame.physical_offset}, end {self._end_offset}",
+                    f"{frame.physical_offset}, end {self.end_offset}",
                 )
             if frame.body:
-                self._end_offset = frame.physical_offset + len(frame.body)
+                self.end_offset = frame.physical_offset + len(frame.body)
         return [frame for frame in frames if frame.body]
 
     def acknowledge(self, safe_offset: int, now_ms: int) -> bytes:

@@ -8,7 +8,7 @@ Acknowledgements are counted over distinct slaves, and the stream names nobody.
 
 | connection | counts as |
 |---|---|
-| named: `identify` told its broker id (our slaves send it to the remoting port) | that slave, and closes its older one |
+| named: `identify` told its broker id (our slaves send it to the remoting port) | that slave; its older one is closed |
 | unnamed, the only one of its host | one slave |
 | unnamed, another of its host is open | one slave, after UNNAMED_GRACE_MS: it may be about to replace the other |
 
@@ -44,8 +44,8 @@ WINDOW_BYTES = 1024 * 1024
 # Slaves of one master, half-open connections included. Apache has no limit; a pair has a handful.
 MAX_CONNECTIONS = 64
 
-# A slave of ours says its name within milliseconds. One of Apache's never does: messages wait for it no longer than this
-# when it connects, well below slaveTimeout (3 s).
+# A slave of ours says its name within milliseconds. One of Apache's never does: messages wait for it no longer than
+# this when it connects, well below slaveTimeout (3 s).
 UNNAMED_GRACE_MS = 1000
 
 # An alarm is not repeated for this long; peers and rules that are remembered meanwhile, so that a flood of strangers

@@ -48,7 +48,7 @@ class HaProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TransferFrame:
-    """One frame as it came from the master. `body` is valid until the next `feed`."""
+    """One frame as it came from the master. `body` is a view of bytes that nobody changes."""
 
     physical_offset: int
     body: memoryview

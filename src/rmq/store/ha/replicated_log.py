@@ -33,3 +33,7 @@ class ReplicatedLog(Protocol):
     def on_commit(self, callback: Callable[[int], None]) -> None:
         """Call back with the new end once a tick, after the write."""
         ...
+
+    def on_flush(self, callback: Callable[[int], None]) -> None:
+        """Call back with the offset below which everything is durable, after each fdatasync."""
+        ...
