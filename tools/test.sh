@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tests in stages and prints the time of each beside its budget.
+# usage: tools/test.sh ci      what CI runs; every stage runs, also after a failed one; ends with pytest's own summary
+#        tools/test.sh full    the long forms, in parts; a part that has passed on these sources is not run again
+# shellcheck source=tools/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cd "$ROOT"
+failed=()
+times=()
+
+# stage NAME BUDGET_MINUTES COMMAND...
+stage() {
+    local name=$1 budget=$2 start=$SECONDS result=passed
+    shift 2
+    printf '\n==> %s (budget %s min): %s\n' "$name" "$budget" "$*"
+    if ! "$@" </dev/null; then
+        result=FAILED
+        failed+=("$name")
+    fi
+    times+=("$(printf '%-12s %6s of %2s min  %s' "$name" "$(minutes $((SECONDS - start)))" "$budget" "$result")")
+}
+
+minutes() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
+
+print_times() {
+    printf '\n==> so far, %s min in all\n' "$(minutes $SECONDS)"
+    printf '    %s\n' "${times[@]}"
+}
+
+setup() { make setup java image; }
+
+static() { make -k format lint types tidy collection sanity; }
+
+units() { .venv/bin/pytest -q tests/engine tests/unit; }
+
+ci() {
+    stage set-up 6 setup
+    [ "${#failed[@]}" -eq 0 ] || die "nothing can be tested without the set-up"
+    stage static 4 static
+    stage units 4 units
+    stage molecule 15 make molecule
+    # Last, because whoever reads the end of the output wants the test runner's own count.
+    print_times
+    stage interop 15 .venv/bin/pytest tests/interop
+    if [ "${#failed[@]}" -gt 0 ]; then die "failed: ${failed[*]}"; fi
+}
+
+# part NAME COMMAND...: one long test. Its result is kept with the seed and the sources it ran on.
+part() {
+    local name=$1 result start=$SECONDS status=passed
+    shift
+    result=build/test-full/$name.json
+    if grep -qs "\"sources\": \"$sources\"" "$result" && grep -q '"status": "passed"' "$result"; then
+        say "$name has passed on these sources: $result"
+        return
+    fi
+    say "$name: $*"
+    TEST_SEED=${TEST_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+    export TEST_SEED
+    "$@" </dev/null 2>&1 | tee "build/test-full/$name.log" || status=failed
+    [ "$status" = passed ] || failed+=("$name")
+    printf '{"part": "%s", "status": "%s", "seed": %s, "seconds": %s, "sources": "%s", "log": "%s"}\n' \
+        "$name" "$status" "$TEST_SEED" $((SECONDS - start)) "$sources" "build/test-full/$name.log" >"$result"
+}
+
+full() {
+    make setup java image
+    mkdir -p build/test-full
+    # The content of the tree, uncommitted changes included.
+    sources=$(git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-16)
+    part interop .venv/bin/pytest tests/interop
+    part failover env INTEROP_FAILOVER_ROUNDS=10 .venv/bin/pytest tests/interop/test_failover.py --engine python -k killed_master
+    part molecule make molecule
+    if [ "${#failed[@]}" -gt 0 ]; then die "failed: ${failed[*]}"; fi
+}
+
+case ${1:-} in
+    ci | full) "$1" ;;
+    *) die "usage: tools/test.sh ci|full" ;;
+esac
