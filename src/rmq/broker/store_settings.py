@@ -76,7 +76,10 @@ def store_config(
 
 def ha_config(config: BrokerConfig, settings: Mapping[str, SettingValue]) -> HaConfig:
     return HaConfig(
-        listen_hosts=config.listen_hosts, ha_listen_port=config.ha_listen_port, **_picked(settings, _HA_FIELDS)
+        listen_hosts=config.listen_hosts,
+        ha_listen_port=config.ha_listen_port,
+        report_after_flush=settings.get("flushDiskType") == FlushDiskType.SYNC_FLUSH.value,
+        **_picked(settings, _HA_FIELDS),
     )
 
 
