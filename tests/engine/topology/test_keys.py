@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from rmq.topology.keys import KEYS, KEYS_OF
 from rmq.topology.keys_table import ROWS
 from rmq.topology.kind import Kind
@@ -12,9 +14,10 @@ from rmq.topology.kind import Kind
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_generated_table_is_current() -> None:
-    done = subprocess.run([sys.executable, str(ROOT / "tools" / "gen_keys.py"), "--check"], check=False, timeout=30)
-    assert done.returncode == 0
+@pytest.mark.parametrize("tool", ["gen_keys.py", "gen_settings_doc.py"])
+def test_generated_file_is_current(tool: str) -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "tools" / tool), "--check"], check=False, timeout=30)
+    assert done.returncode == 0, f"run tools/{tool}"
 
 
 def test_registry_has_all_512_settable_keys() -> None:

@@ -111,6 +111,10 @@ def test_what_apache_swallows_is_a_fault(text: str, name: str, mend: str) -> Non
         "haListenPort=10911",
         "minInSyncReplicas=2",
         "inSyncReplicas=0",
+        "diskSpaceWarningLevelRatio=95",
+        "bindAddresses=192.0.2.21,127.0.0.1",
+        "haPeers=broker-a-s",
+        "haMasterAddress=192.0.2.21",
         "logicalDiskSpaceCleanForciblyThreshold=NaN",
         "brokerClusterName=\\u0000",
         "msgTraceTopicName=a\\nb",
@@ -129,7 +133,10 @@ def test_wrong_value_is_one_fault(text: str) -> None:
         "bindAddress=0.0.0.0",
         "brokerName=broker.example.org",
         "messageDelayLevel=1s 5s 2d",
-        "diskSpaceWarningLevelRatio=95\ndiskSpaceCleanForciblyRatio=90\ndiskMaxUsedSpaceRatio=86",
+        "diskSpaceWarningLevelRatio=60\ndiskSpaceCleanForciblyRatio=55\ndiskMaxUsedSpaceRatio=50",
+        "bindAddresses=192.0.2.21;127.0.0.1;::1",
+        "haPeers=192.0.2.22;198.51.100.0/24",
+        "haMasterAddress=192.0.2.21:10912",
         "sendMessageThreadPoolNums=1",
     ],
 )
@@ -147,7 +154,7 @@ def test_key_written_twice_with_two_values_names_both_lines() -> None:
 def test_wrong_value_does_not_drag_the_rules_between_keys_after_it() -> None:
     assert only_fault("brokerRole=SLAV\nbrokerId=1")[0] == "value-choice"
     assert only_fault("listenPort=abc\nhaListenPort=10911")[0] == "value-type"
-    assert only_fault("diskMaxUsedSpaceRatio=x\ndiskSpaceCleanForciblyRatio=20")[0] == "value-type"
+    assert only_fault("diskMaxUsedSpaceRatio=x\ndiskSpaceCleanForciblyRatio=40")[0] == "value-type"
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -47,6 +47,15 @@ def is_host(text: str) -> bool:
     )
 
 
+def is_network(text: str) -> bool:
+    """An IP address, or a network such as 192.0.2.0/24."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 def is_wildcard(host: str) -> bool:
     """``0.0.0.0`` or ``::``."""
     address = ip_of(host)

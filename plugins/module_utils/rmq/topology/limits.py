@@ -2,8 +2,8 @@
 """What values a key may have beyond its Java type: ranges, choices, forms.
 
 Only keys for which another value breaks something are listed; the rest is limited by its type. Where Apache clamps a
-value in silence (``diskMaxUsedSpaceRatio`` to 10..95, source: MessageStoreConfig), the range here is what it really
-takes.
+value in silence (the three disk ratios; source: MessageStoreConfig, DefaultMessageStore), the range here is what it
+really takes.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ RANGES: Mapping[str, Tuple[int, int]] = {
     "maxTopicLength": (1, 127),
     "fileReservedTime": (0, 24 * 3650),
     "diskMaxUsedSpaceRatio": (10, 95),
-    "diskSpaceCleanForciblyRatio": (10, 100),
-    "diskSpaceWarningLevelRatio": (10, 100),
+    "diskSpaceCleanForciblyRatio": (30, 85),
+    "diskSpaceWarningLevelRatio": (35, 90),
     "deleteFileBatchMax": (1, 10000),
     "cleanResourceInterval": (1, _DAY_MS),
     "flushIntervalCommitLog": (1, _DAY_MS),

@@ -164,6 +164,7 @@ OWN_KEYS: Mapping[Kind, Tuple[Key, ...]] = {
 _OTHER_STORE = (
     "it keeps messages in other files than the commit log and consume queues that this engine reads and writes"
 )
+_OTHER_CONFIG = "it keeps topics, groups and offsets in other files than the JSON that this engine reads and writes"
 _ELECTION = "masters are not elected here; the four modes have fixed roles"
 _SECURITY = "requests would not be authenticated or authorized yet, though the file says so"
 _ACTING = "no slave acts as a master here"
@@ -180,8 +181,8 @@ REFUSED_BROKER: Mapping[str, Refusal] = {
     "timerRocksDBEnable": Refusal(_CLOSED, _OTHER_STORE),
     "transRocksDBEnable": Refusal(_CLOSED, _OTHER_STORE),
     "indexRocksDBEnable": Refusal(_CLOSED, _OTHER_STORE),
-    "useSingleRocksDBForAllConfigs": Refusal(_CLOSED, _OTHER_STORE),
-    "configManagerVersion": Refusal(("v1",), _OTHER_STORE),
+    "useSingleRocksDBForAllConfigs": Refusal(_CLOSED, _OTHER_CONFIG),
+    "configManagerVersion": Refusal(("v1",), _OTHER_CONFIG),
     "popConsumerKVServiceEnable": Refusal(_CLOSED, _OTHER_STORE),
     "readOnlyCommitLogStorePaths": Refusal(("", "null"), _ONE_LOG),
     "enableDLegerCommitLog": Refusal(_CLOSED, _ELECTION),

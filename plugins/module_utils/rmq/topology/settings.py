@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-from .address import is_host, is_wildcard, parse_endpoints
+from .address import is_host, is_network, is_wildcard, parse_endpoint, parse_endpoints
 from .fault import Fault, quoted
 from .keys import KEYS_OF, RENAMED, VERSION, Key
 from .kind import Engine, Kind
@@ -35,6 +35,11 @@ _EXPECTED = {
     "double": "a number",
 }
 _ADDRESS_KEYS = frozenset(("brokerIP1", "brokerIP2", "bindAddress"))
+# Keys of the Python engine that take a list with ; between.
+_LISTS = (
+    (("bindAddresses",), is_host, "addresses with ; between"),
+    (("haPeers", "registrationNetworks"), is_network, "IP addresses or networks such as 192.0.2.0/24, ; between"),
+)
 _NAMESRV_EXAMPLE = "host:port, several with ; between, such as 192.0.2.11:9876;192.0.2.12:9876"
 # What a name has to share with a known one to be offered in its place; 0.6 is difflib's own choice.
 _NEAR_RATIO = 0.6
@@ -196,6 +201,12 @@ def _wrong_form(text: str, key: Key) -> Tuple[str, str]:
         bad = parse_endpoints(text)[1]
         if bad:
             return _NAMESRV_EXAMPLE, f"{quoted(bad[0])} is no address with a port: correct it"
+    if key.name == "haMasterAddress" and parse_endpoint(text) is None:
+        return "host:port of the master's HA service", "Write the master's address and its haListenPort"
+    for names, is_piece, expected in _LISTS:
+        bad_pieces = [piece for piece in text.split(";") if not is_piece(piece)] if key.name in names else []
+        if bad_pieces:
+            return expected, f"{quoted(bad_pieces[0])} is none: correct it"
     if key.name in _ADDRESS_KEYS:
         if not is_host(text):
             return "an IP or a host name", "Write the address of a network interface of this machine"
