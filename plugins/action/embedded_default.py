@@ -38,8 +38,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if embedded.is_inventory_given(sources):
             raise AnsibleActionFail(
                 f"the inventory {', '.join(sources)} has no hosts in the groups rocketmq_namesrv and rocketmq_broker. "
-                "Put each name server and each broker into its group as inventories/2m-2s-sync/hosts.yml shows, or leave "
-                "the inventory out to work on a cluster on this machine"
+                "Put each name server and each broker into its group as inventories/2m-2s-sync/hosts.yml shows, or "
+                "leave the inventory out to work on a cluster on this machine"
             )
         try:
             mode, nodes = self._nodes(arguments)

@@ -9,13 +9,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Dict, List, Sequence, Tuple, Union
 
-from .rmq.client.connections import Connections
 from .rmq.remoting.bodies.broker_info import HARuntimeInfo
 from .rmq.remoting.bodies.route import MASTER_ID, ClusterInfo
 from .rmq.remoting.codes import RequestCode
 from .rmq.remoting.errors import RemotingError
+
+if TYPE_CHECKING:
+    from .rmq.client.connections import Connections
 
 # (brokerName, brokerId) -> address, as one name server has it.
 Listing = Dict[Tuple[str, int], str]

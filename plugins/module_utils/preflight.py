@@ -149,8 +149,8 @@ def _python_faults(request: Request, python: Optional[host.Python]) -> List[Faul
             request.node,
             value,
             f"the engine needs Python {least} or newer{reach} and there is none",
-            "Install it (Debian 12: apt-get install python3; Ubuntu 22.04: python3.11; RHEL 9: dnf install python3.11), "
-            "or name one with rocketmq_python",
+            "Install it (Debian 12: apt-get install python3; Ubuntu 22.04: apt-get install python3.11; RHEL 9: "
+            "dnf install python3.11), or name one with rocketmq_python",
             "python-found",
         )
     ]

@@ -10,9 +10,10 @@ module: embedded_default
 short_description: Nodes on this machine for a playbook that was given no inventory
 version_added: 0.1.0
 description:
-  - Where Ansible was given no inventory, returns the nodes of the collection's own C(inventories/MODE/), which live on this
-    machine, for M(ansible.builtin.add_host).
-  - Returns none where the inventory has name servers or brokers, and fails where an inventory was given that has neither.
+  - Where Ansible was given no inventory, returns the nodes of the collection's own C(inventories/MODE/), which live on
+    this machine, for M(ansible.builtin.add_host).
+  - Returns none where the inventory has name servers or brokers, and fails where an inventory was given that has
+    neither.
 author:
   - Contributors to the RocketMQ cluster collection
 extends_documentation_fragment:

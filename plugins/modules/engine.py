@@ -10,10 +10,10 @@ module: engine
 short_description: Put the Python engine on a machine
 version_added: 0.1.0
 description:
-  - Installs the engine, one archive that runs on the standard library of Python 3.11 and newer, with RocketMQ's commands
-    (C(bin/)) and files of settings (C(conf/)) under the cluster's folder, as a ROCKETMQ_HOME has them.
-  - The archive is built on the controller from the collection itself and is named by its content, so that the second run
-    copies nothing and a new engine never replaces the file that a running one reads.
+  - Installs the engine, one archive that runs on the standard library of Python 3.11 and newer, with RocketMQ's
+    commands (C(bin/)) and files of settings (C(conf/)) under the cluster's folder, as a ROCKETMQ_HOME has them.
+  - The archive is built on the controller from the collection itself and is named by its content, so that the second
+    run copies nothing and a new engine never replaces the file that a running one reads.
   - Notes what is deployed on the machine, for the next run and for check and stop.
 author:
   - Contributors to the RocketMQ cluster collection

@@ -11,7 +11,7 @@ short_description: Apply directories, files and links to a host in one go
 version_added: 0.1.0
 description:
   - Compares a list of directories, files and links with the host and changes what differs, all in one execution.
-  - Content is small text sent with the task, or a file copied to the host before, which I(src) names.
+  - Content is small text sent with the task, or a file copied to the host before, which O(files[].src) names.
   - Used by M(rocketmq.cluster.node) and M(rocketmq.cluster.engine), which render the manifest on the controller.
 author:
   - Contributors to the RocketMQ cluster collection
@@ -72,7 +72,9 @@ options:
         description: A file on the host to copy the content from.
         type: path
       sha256:
-        description: Digest of the content in hex. A file with neither I(content) nor I(src) must be there already with this digest.
+        description:
+          - Digest of the content in hex. A file with neither O(files[].content) nor O(files[].src) must be there
+            already, with this digest.
         type: str
         required: true
       sensitive:
@@ -116,7 +118,7 @@ changes:
   elements: str
   sample: [/srv/example/greeting]
 missing:
-  description: Files whose content is neither in the task nor on the host. Nothing was changed where this list is not empty.
+  description: Files whose content is neither in the task nor on the host. Where there are any, nothing was changed.
   returned: always
   type: list
   elements: str

@@ -10,7 +10,8 @@ module: node_service
 short_description: Start, restart or stop one RocketMQ node
 version_added: 0.1.0
 description:
-  - Starts or stops the name server or broker of one node in one execution, as a systemd unit or under the engine's supervisor.
+  - Starts or stops the name server or broker of one node in one execution, as a systemd unit or under the engine's
+    supervisor.
   - Returns where the log stood before the start, from which M(rocketmq.cluster.wait_boot) waits for the boot line.
 author:
   - Contributors to the RocketMQ cluster collection

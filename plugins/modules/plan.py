@@ -13,8 +13,8 @@ description:
   - Reads the groups C(rocketmq_namesrv) and C(rocketmq_broker) with their variables, checks them as
     M(rocketmq.cluster.topology) does, and sets the fact C(rocketmq_plan), from which the roles work.
   - All faults of the inventory are reported at once, each with host, value, rule and mend.
-  - With O(looked=true) what M(rocketmq.cluster.preflight) found on each host (in the variable C(rocketmq_look)) is taken
-    into account, its faults are reported with the others, and the mode is compared with the deployed one.
+  - With O(looked=true) what M(rocketmq.cluster.preflight) found on each host (in the variable C(rocketmq_look)) is
+    taken into account, its faults are reported with the others, and the mode is compared with the deployed one.
 author:
   - Contributors to the RocketMQ cluster collection
 extends_documentation_fragment:

@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Waits for the boot line of one start, as Apache's programs and the Python engine write it
     (C(The broker[broker-a, 192.0.2.21:10911] boot success...), C(The Name Server boot success...)).
-  - The wait begins where the logs ended before that start, so that the line of an earlier start does not count, and follows
-    a log that is rotated.
+  - The wait begins where the logs ended before that start, so that the line of an earlier start does not count, and
+    follows a log that is rotated.
   - Ends at once when the process is gone, with the cause in one line and the log's last lines.
 author:
   - Contributors to the RocketMQ cluster collection
@@ -102,9 +102,9 @@ waited_ms:
   description: How long the wait took.
   returned: always
   type: int
-reason:
-  description: Why the node is not up, in one line.
-  returned: on failure
+msg:
+  description: Why the node is not up and what to do about it, in one line; in check mode what would be waited for.
+  returned: on failure and in check mode
   type: str
 last_lines:
   description: The end of what this start wrote to its logs.
@@ -176,13 +176,9 @@ def main() -> None:
     verdict, waited_ms = _wait(params)
     if isinstance(verdict, BootFailed):
         message = f"{params['node']}: {verdict.reason}" + (f". {verdict.mend}" if verdict.mend else "")
-        tail = "".join(f"\n  {line}" for line in verdict.last_lines)
-        module.fail_json(
-            msg=message + (f"\nThe log's last lines:{tail}" if tail else "\nThis start wrote nothing to its logs."),
-            reason=verdict.reason,
-            last_lines=list(verdict.last_lines),
-            waited_ms=waited_ms,
-        )
+        if not verdict.last_lines:
+            message += ". This start wrote nothing to its logs"
+        module.fail_json(msg=message, last_lines=list(verdict.last_lines), waited_ms=waited_ms)
     module.exit_json(changed=False, line=getattr(verdict, "line", ""), waited_ms=waited_ms)
 
 

@@ -155,6 +155,8 @@ def _node_plan(
 
 def _preflight(node: Node, variables: Mapping[str, Any], settings: Mapping[str, str]) -> dict[str, Any]:
     addresses = {node.address, node.replication_address} if node.check_address else set()
+    # Without an inventory there is no line to change.
+    variable = "-e rocketmq_port_offset=100" if variables.get("rocketmq_embedded") else "rocketmq_listen_port"
     bound = settings.get("bindAddresses") or settings.get("bindAddress") or "0.0.0.0"
     return {
         "node": node.host,
@@ -166,8 +168,7 @@ def _preflight(node: Node, variables: Mapping[str, Any], settings: Mapping[str, 
         "need_bytes": _first_bytes(settings) if node.is_broker else 0,
         "addresses": sorted(address for address in addresses if ip_of(address) is not None),
         "ports": [
-            {"port": port, "purpose": key, "variable": "rocketmq_listen_port"}
-            for port, key in machine_rules.ports_of(node).items()
+            {"port": port, "purpose": key, "variable": variable} for port, key in machine_rules.ports_of(node).items()
         ],
         "bind_addresses": bound.split(";"),
         "python": variables.get("rocketmq_python") or "",

@@ -96,7 +96,7 @@ def render_node(root: Path, node: Mapping[str, Any], look: Mapping[str, Any], ar
     fingerprint = _digest(json.dumps([settings, command, environment], sort_keys=True))
     files = [_owned({"path": _conf_path(node, paths), **_text(settings, "0640")}, "root" if systemd else None, user)]
     if systemd:
-        unit = _unit(root, node, paths, command, environment, look)
+        unit = _unit(root, node, paths, command=command, environment=environment)
         files.append({"path": f"/etc/systemd/system/{unit_name(node['cluster'], node['host'])}", **_text(unit, "0644")})
         fingerprint = _digest(fingerprint + unit)
     return Rendered(
@@ -143,9 +143,9 @@ def _unit(
     root: Path,
     node: Mapping[str, Any],
     paths: NodePaths,
+    *,
     command: list[str],
     environment: Mapping[str, str],
-    look: Mapping[str, Any],
 ) -> str:
     template = (root / "roles" / "engine" / "templates" / "node.service.j2").read_text()
     engine = jinja2.Environment(
@@ -162,7 +162,7 @@ def _unit(
         environment=environment,
         command=[_escaped(part) for part in command],
         writable=[_escaped(path) for path in writable],
-        below_home=any(path.startswith(_PRIVATE) for path in (*writable, look["home"])),
+        below_home=any(path.startswith(_PRIVATE) for path in (*writable, paths.home)),
         start_timeout_s=START_TIMEOUT_S,
         stop_timeout_s=STOP_TIMEOUT_S,
     )

@@ -24,7 +24,8 @@ def tree(tmp_path: Path) -> Path:
         (package / "__init__.py").write_text("")
     (shared / "greeting.py").write_text("TEXT = 'hello'\n")
     (server / "main.py").write_text(
-        "import sys\nfrom ..shared.greeting import TEXT\n\n\ndef main():\n    print(TEXT, *sys.argv[1:])\n    return 7\n"
+        "import sys\nfrom ..shared.greeting import TEXT\n\n\n"
+        "def main():\n    print(TEXT, *sys.argv[1:])\n    return 7\n"
     )
     return tmp_path
 
