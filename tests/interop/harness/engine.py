@@ -64,7 +64,7 @@ class PythonEngine(Engine):
         return {
             "PYTHONPATH": f"{ROOT / 'plugins' / 'module_utils'}:{ROOT / 'src'}",
             "HOME": str(directory),
-            "ROCKETMQ_HOME": str(ROOT / "home"),
+            "ROCKETMQ_HOME": str(directory / "home"),
         }
 
 
