@@ -22,7 +22,7 @@ from rmq.topology.derive import BOTH, DIFFERING  # noqa: E402
 from rmq.topology.keys import VERSION, Key  # noqa: E402
 from rmq.topology.kind import Engine, Kind  # noqa: E402
 from rmq.topology.limits import CHOICES, FORMS, RANGES  # noqa: E402
-from rmq.topology.python_engine import OWN_KEYS, REFUSED, Use, use_of  # noqa: E402
+from rmq.topology.python_engine import OWN, REFUSED, Use, use_of  # noqa: E402
 from rmq.topology.rule import Rule  # noqa: E402
 from rmq.topology.settings import known_keys  # noqa: E402
 
@@ -76,13 +76,12 @@ def differing() -> str:
 
 def honoured(kind: Kind) -> str:
     keys = known_keys(Engine.PYTHON, kind)
-    own = {key.name for key in OWN_KEYS[kind]}
     rows = []
     for name in sorted(keys, key=str.lower):
         if use_of(name, kind) is Use.HONOURED:
             key = keys[name]
             default = "" if key.default in ("null", "?") else key.default
-            note = "this engine's own; Apache's knows no such key" if name in own else values_of(key)
+            note = f"ours alone: {OWN[kind][name]}" if name in OWN[kind] else values_of(key)
             rows.append((code(name), key.java_type, code(default), note))
     header = ("key", "type", "Apache's default", "values")
     return f"\n## Honoured by the Python engine: {PROGRAMS[kind]}\n\n" + table(header, rows)

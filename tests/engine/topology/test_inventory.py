@@ -155,6 +155,28 @@ def test_broker_listens_where_it_is_needed(variables: dict[str, Any], expected: 
     assert {key: value for key, value in found.items() if key.startswith("bindAddress")} == expected
 
 
+def test_name_server_takes_registrations_from_its_own_brokers() -> None:
+    nodes = pairs_of(2, 1)
+    nodes[2]["rocketmq_replication_address"] = "10.0.0.1"
+    nodes.append(broker("other", "203.0.113.9", "other", 0, rocketmq_namesrv_addr="203.0.113.1:9876"))
+    topology, _ = examine("2m-2s-async", nodes)
+    assert derive.settings_of(topology, topology.nodes[0])["registrationNetworks"] == (
+        "10.0.0.1;198.51.100.0;198.51.100.1;198.51.100.10;198.51.100.11"
+    )
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"rocketmq_check_address": False}, {"rocketmq_address": "alpha.example.org"}, {"rocketmq_address": "127.0.0.1"}],
+)
+def test_registrations_are_left_to_the_default_where_addresses_are_not_the_brokers_own(
+    variables: dict[str, Any],
+) -> None:
+    nodes = [name_server("ns-1", "127.0.0.1"), broker("a", "alpha", "a", 0, **variables)]
+    topology, _ = examine("single-master", nodes)
+    assert "registrationNetworks" not in derive.settings_of(topology, topology.nodes[0])
+
+
 def test_differing_defaults_are_keys_of_their_engine() -> None:
     for item in derive.DIFFERING:
         assert item.key in KEYS_OF[Kind.BROKER]

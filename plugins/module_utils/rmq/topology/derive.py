@@ -112,7 +112,7 @@ def settings_of(topology: Topology, node: Node, *, store_dir: str = "", data_dir
 
 def decided(topology: Topology, node: Node) -> Dict[str, str]:
     """The first two layers: everything but paths and what the user wrote in RocketMQ's own spelling."""
-    settings = _broker(topology, node) if node.kind is Kind.BROKER else {"listenPort": str(node.listen_port)}
+    settings = _broker(topology, node) if node.kind is Kind.BROKER else _name_server(topology, node)
     settings.update(_listeners(node))
     if node.kind is Kind.BROKER:
         for item in DIFFERING:
@@ -155,6 +155,27 @@ def _broker(topology: Topology, node: Node) -> Dict[str, str]:
     if node.is_slave:
         settings["slaveReadEnable"] = "true"
     return settings
+
+
+def _name_server(topology: Topology, node: Node) -> Dict[str, str]:
+    settings = {"listenPort": str(node.listen_port)}
+    if node.engine is Engine.PYTHON:
+        settings["registrationNetworks"] = ";".join(_registering(topology, node))
+    return settings
+
+
+def _registering(topology: Topology, node: Node) -> List[str]:
+    """The addresses from which the name server's brokers register: its clusters' own.
+
+    None where one of them is not known or not the broker's own (a name, a NAT): the engine's default is wider then.
+    """
+    key = topology.key_of(node)
+    brokers = [broker for broker in topology.brokers if key in topology.name_server_keys_of(broker)]
+    if not all(broker.check_address and ip_of(broker.address) is not None for broker in brokers):
+        return []
+    # What Ansible connects to is another address of the same machine; a broker with several may come from any.
+    found = {host for broker in brokers for host in (broker.address, broker.replication_address, broker.machine)}
+    return sorted(host for host in found if ip_of(host) is not None and not is_loopback(host))
 
 
 def _listeners(node: Node) -> Dict[str, str]:

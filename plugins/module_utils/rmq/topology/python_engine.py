@@ -145,20 +145,22 @@ HONOURED_NAMESRV = frozenset(
     )
 )
 
-# Keys of this engine alone, beside Apache's; Apache's broker drops them without a word.
+_SEVERAL = "addresses to listen on with ; between, where bindAddress can name one only; wins over it"
+
+# Keys of this engine alone, beside Apache's, with what they do; Apache's programs drop them without a word.
+OWN: Mapping[Kind, Mapping[str, str]] = {
+    Kind.BROKER: {
+        "bindAddresses": _SEVERAL,
+        "haPeers": "addresses and networks that may replicate besides the registered slaves of the pair, ; between",
+    },
+    Kind.NAMESRV: {
+        "bindAddresses": _SEVERAL,
+        "registrationNetworks": "addresses and networks from which brokers may register and routes may be changed "
+        "(103, 104, 205, 318, 327), with ; between",
+    },
+}
 OWN_KEYS: Mapping[Kind, Tuple[Key, ...]] = {
-    Kind.BROKER: (
-        # Apache binds one address (bindAddress) or all. Several, with ; between, win over bindAddress.
-        Key("bindAddresses", ("python",), "String", ""),
-        # Addresses that may replicate besides the registered nodes of the pair, with ; between; an address or a
-        # network.
-        Key("haPeers", ("python",), "String", ""),
-    ),
-    Kind.NAMESRV: (
-        Key("bindAddresses", ("python",), "String", ""),
-        # Who may register, unregister and change permissions (103, 104, 205, 318, 327), with ; between.
-        Key("registrationNetworks", ("python",), "String", ""),
-    ),
+    kind: tuple(Key(name, ("python",), "String", "") for name in notes) for kind, notes in OWN.items()
 }
 
 _OTHER_STORE = (

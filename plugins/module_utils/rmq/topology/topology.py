@@ -66,8 +66,11 @@ class Topology:
         """What tells the broker's name servers apart, known or not: ``host:port``, else the inventory's name."""
         if broker.namesrv_addr:
             return tuple(sorted(endpoint.text() for endpoint in broker.namesrv_addr))
-        nodes = self.name_servers_of(broker.cluster)
-        return tuple(sorted(node.endpoint.text() if node.address else node.host for node in nodes))
+        return tuple(sorted(self.key_of(node) for node in self.name_servers_of(broker.cluster)))
+
+    def key_of(self, name_server: Node) -> str:
+        """What tells a name server of this inventory apart from others."""
+        return name_server.endpoint.text() if name_server.address else name_server.host
 
 
 def _grouped(nodes: Sequence[Node], key_of: Callable[[Node], K]) -> Dict[K, Tuple[Node, ...]]:
