@@ -76,6 +76,10 @@ def test_failure_line_is_given_back_in_one_line(kind: Kind) -> None:
         ("The broker could not start: the store /s is locked by process 4711", "store-locked", "4711"),
         ("WARN main - /s/commitlog/00000000000000000000\t4096 length not matched message store config value, please "
          "check it manually", "store-wrong-size", "4096 bytes"),
+        ("The broker could not start: /s/commitlog/00000000000000000000: 4096 bytes long, but files of this store have "
+         "8192: restore the file", "store-wrong-size", "4096 bytes"),
+        ("The Name Server could not start: cannot listen on 127.0.0.1:9876: Address already in use",
+         "port-in-use", "127.0.0.1:9876"),
         ("Slave's brokerId must be > 0", "config", "brokerId 0"),
         ('The Name Server Address[1:a] illegal, please set it as follows, "127.0.0.1:9876"', "config", "1:a"),
         ("RemotingConnectException: connect to <192.0.2.11:9876> failed", "namesrv-unreachable", "192.0.2.11:9876"),

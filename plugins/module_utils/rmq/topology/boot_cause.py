@@ -44,6 +44,8 @@ def _known(name: str, pattern: str, text: str, mend: str, *, fatal: bool = True)
 
 _PORT_MEND = "Stop what listens there, or move the node with rocketmq_listen_port"
 
+_SIZE_MEND = "Set mappedFileSizeCommitLog and mappedFileSizeConsumeQueue to what the store was written with"
+
 # First match wins, so what names more stands above what names less.
 _KNOWN: Tuple[_Known, ...] = (
     _known(
@@ -87,7 +89,13 @@ _KNOWN: Tuple[_Known, ...] = (
         "store-wrong-size",
         r"(?P<file>\S+)\s+(?P<size>[0-9]+) length not matched message store config value",
         "{file} has {size} bytes, which is not the configured file size",
-        "Set mappedFileSizeCommitLog and mappedFileSizeConsumeQueue to what the store was written with",
+        _SIZE_MEND,
+    ),
+    _known(
+        "store-wrong-size",
+        r"(?P<file>\S+): (?P<size>[0-9]+) bytes long, but files of this store have [0-9]+",
+        "{file} has {size} bytes, which is not the configured file size",
+        _SIZE_MEND,
     ),
     _known(
         "config",
