@@ -150,8 +150,7 @@ class ConsumeQueue:
     def begin_at(self, queue_offset: int) -> None:
         """An empty queue whose first message has this number: units before it in its file are fillers (as Apache's)."""
         assert self.is_empty, self.next_offset
-        self.destroy()
-        self._tail.clear()
+        self.clear()
         units_per_file = self._files.file_size_bytes // UNIT_BYTES
         file_start = queue_offset - queue_offset % units_per_file
         self._tail_start = file_start
@@ -282,9 +281,13 @@ class ConsumeQueue:
         """May run in another thread."""
         self._files.unlink(paths)
 
-    def destroy(self) -> None:
-        self._room_until = 0
+    def clear(self) -> None:
+        """Forget everything; the files are gone and the next number is 0."""
         self._files.remove_from(0)
+        self._tail.clear()
+        self._dirty.clear()
+        self._tail_start = self._room_until = 0
+        self.min_offset = self.max_offset = self.next_offset = 0
 
     def close(self) -> None:
         self._files.close()

@@ -80,6 +80,9 @@ class ConsumeQueueStore:
 
     def _fit(self, queue: ConsumeQueue, record: ScannedRecord) -> bool:
         """The record is not the queue's next one. True when it is now."""
+        if queue.is_empty:
+            queue.begin_at(record.queue_offset)
+            return True
         if record.queue_offset < queue.next_offset:
             if record.queue_offset < queue.first_stored:
                 return False
@@ -87,9 +90,6 @@ class ConsumeQueueStore:
                 return False
             # The same number again, further on in the log: the topic was deleted and made anew. The newer ones count.
             queue.cut(record.queue_offset)
-            return True
-        if queue.is_empty:
-            queue.begin_at(record.queue_offset)
             return True
         missing = record.queue_offset - queue.next_offset
         if missing * RECORD_MIN_BYTES > record.physical_offset - queue.last_physical_offset:
@@ -104,7 +104,7 @@ class ConsumeQueueStore:
         """Remove all queues of a topic. False where there are none."""
         keys = [key for key in self.table if key[0] == topic]
         for key in keys:
-            self.table.pop(key).destroy()
+            self.table.pop(key).clear()
         self._by_raw_topic.clear()
         return bool(keys)
 

@@ -108,7 +108,7 @@ class LogRecovery:
             return self._hint.physical_offset if first == end else 0
         if queue.first_stored > first:
             log.warning("consume queue %s %d: its beginning is missing, it is rebuilt", queue.topic, queue.queue_id)
-            queue.cut(queue.first_stored)
+            queue.clear()
             return 0
         if queue.max_offset >= end:
             return self._hint.physical_offset
@@ -141,8 +141,14 @@ class LogRecovery:
 
     def _cut_queues(self, start: int) -> None:
         for queue in self._queues:
-            if not queue.is_empty and queue.last_physical_offset >= start:
-                queue.cut(queue.bisect(queue.first_stored, lambda physical_offset, _: physical_offset < start))
+            if queue.is_empty or queue.last_physical_offset < start:
+                continue
+            kept = queue.bisect(queue.first_stored, lambda physical_offset, _: physical_offset < start)
+            if kept == queue.first_stored:
+                # All of it is made again, and then from where the log says that it begins.
+                queue.clear()
+            else:
+                queue.cut(kept)
 
     # -- the walk
 
