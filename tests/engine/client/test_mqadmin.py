@@ -145,7 +145,13 @@ def test_an_ordered_topic_gets_its_order_config(run: Run, engine: Engine) -> Non
 def test_a_group_is_made_and_its_progress_shown(run: Run, engine: Engine) -> None:
     status, out, _ = run("updateSubGroup", "-c", "TestCluster", "-g", "CliGroup", "-r", "5")
     assert status == 0
-    assert "retryMaxTimes=5" in out.splitlines()[-1]
+    assert out.splitlines()[-1] == (
+        "SubscriptionGroupConfig{groupName=CliGroup, consumeEnable=true, consumeFromMinEnable=false, "
+        "consumeBroadcastEnable=false, consumeMessageOrderly=false, retryQueueNums=1, retryMaxTimes=5, "
+        "groupRetryPolicy=GroupRetryPolicy{type=CUSTOMIZED, exponentialRetryPolicy=null, customizedRetryPolicy=null}, "
+        "brokerId=0, whichBrokerWhenConsumeSlowly=1, notifyConsumerIdsChangedEnable=true, groupSysFlag=0, "
+        "consumeTimeoutMinute=15, subscriptionDataSet=null, attributes={}}"
+    )
     status, out, _ = run("consumerProgress")
     assert (status, out.split()[0]) == (0, "#Group")
 

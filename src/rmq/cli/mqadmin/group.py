@@ -167,16 +167,27 @@ def _update(arguments: argparse.Namespace, context: Context) -> None:
 
 
 def _group_text(group: SubscriptionGroupConfig) -> str:
-    values = ", ".join(f"{key}={_java_text(value)}" for key, value in group.to_json_value().items())
-    return f"SubscriptionGroupConfig{{{values}}}"
+    """As Apache's tool shows it."""
+    policy = group.group_retry_policy
+    retry = f"type={policy.get('type')}, exponentialRetryPolicy={_java_text(policy.get('exponentialRetryPolicy'))}"
+    return (
+        f"SubscriptionGroupConfig{{groupName={group.group_name}, consumeEnable={_java_text(group.consume_enable)}, "
+        f"consumeFromMinEnable={_java_text(group.consume_from_min_enable)}, "
+        f"consumeBroadcastEnable={_java_text(group.consume_broadcast_enable)}, "
+        f"consumeMessageOrderly={_java_text(group.consume_message_orderly)}, "
+        f"retryQueueNums={group.retry_queue_nums}, retryMaxTimes={group.retry_max_times}, "
+        f"groupRetryPolicy=GroupRetryPolicy{{{retry}, "
+        f"customizedRetryPolicy={_java_text(policy.get('customizedRetryPolicy'))}}}, brokerId={group.broker_id}, "
+        f"whichBrokerWhenConsumeSlowly={group.which_broker_when_consume_slowly}, "
+        f"notifyConsumerIdsChangedEnable={_java_text(group.notify_consumer_ids_changed_enable)}, "
+        f"groupSysFlag={group.group_sys_flag}, consumeTimeoutMinute={group.consume_timeout_minute}, "
+        f"subscriptionDataSet={_java_text(group.subscription_data_set)}, attributes={{}}}}"
+    )
 
 
 def _java_text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "{{{}}}".format(", ".join(f"{key}={item}" for key, item in value.items()))
-    return str(value)
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)
 
 
 COMMANDS = [
