@@ -13,28 +13,28 @@ cd "$ROOT"
 
 .venv/bin/ansible-playbook "playbooks/$mode.yml" "$@"
 
-# Where the run has put everything is what it says itself; the default is the same for playbook and reader.
+# What came up is read from the record that the run has left.
 record=$(.venv/bin/python tools/deployment.py)
 namesrv=$(sed -n 's/^namesrv //p' <<<"$record")
-mqadmin=$(sed -n 's/^home //p' <<<"$record")/bin/mqadmin
+mqadmin=home/bin/mqadmin
 
 printf '\n%-12s %-28s %s\n' NODE ROLE ADDRESS
 sed -n 's/^node //p' <<<"$record" | while IFS=$'\t' read -r name role address; do
     printf '%-12s %-28s %s\n' "$name" "$role" "$address"
 done
 
-printf '\n$ mqadmin sendMessage -n "%s" -t Hello -p "Hello, RocketMQ"\n' "$namesrv"
+printf '\n$ '"$mqadmin"' sendMessage -n "%s" -t Hello -p "Hello, RocketMQ"\n' "$namesrv"
 "$mqadmin" sendMessage -n "$namesrv" -t Hello -p "Hello, RocketMQ"
-printf '\n$ mqadmin consumeMessage -n "%s" -t Hello\n' "$namesrv"
+printf '\n$ '"$mqadmin"' consumeMessage -n "%s" -t Hello\n' "$namesrv"
 received=$("$mqadmin" consumeMessage -n "$namesrv" -t Hello)
 printf '%s\n' "$received"
 grep -q 'Hello, RocketMQ' <<<"$received" || die "the message that was sent did not come back"
 
 cat <<TEXT
 
-The cluster is up. Clients connect to the name servers:   $namesrv
-    its commands     $mqadmin clusterList -n "$namesrv"
-    its logs         $(dirname "$(dirname "$mqadmin")")/nodes/*/logs
+The cluster is up. Clients connect to the name servers $namesrv
+    look at it       $mqadmin clusterList -n "$namesrv"
+    its logs         $(sed -n 's/^home //p' <<<"$record")/nodes/*/logs
     another mode     make down && make up MODE=2m-noslave
     its end          make down
 TEXT
