@@ -80,7 +80,7 @@ class ConsumeQueue:
         self.min_offset = 0
         self.max_offset = 0
         self.next_offset = 0
-        self._files = MappedFileQueue(disk, directory, file_size_bytes)
+        self._files = MappedFileQueue(disk, directory, file_size_bytes, is_derived=True)
         self._tail = bytearray()
         self._tail_start = 0
         self._room_until = 0

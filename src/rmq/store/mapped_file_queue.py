@@ -31,11 +31,13 @@ def file_name(offset: int) -> str:
 class MappedFileQueue:
     """Opens its files when they are first used. All methods may raise OSError."""
 
-    def __init__(self, disk: Disk, directory: Path, file_size_bytes: int) -> None:
+    def __init__(self, disk: Disk, directory: Path, file_size_bytes: int, *, is_derived: bool = False) -> None:
+        """is_derived: the data can be made again from elsewhere, so names and lengths need not be durable at once."""
         self.directory = directory
         self.file_size_bytes = file_size_bytes
         self.starts: list[int] = []
         """Offsets of the files, ascending."""
+        self._is_derived = is_derived
         self._disk = disk
         self._open: dict[int, File] = {}
         self._reserved: dict[int, int] = {}
@@ -54,7 +56,7 @@ class MappedFileQueue:
             self.starts.append(start)
 
     def load_derived(self) -> None:
-        """Find the files of data that can be made again: from the first wrong one on, they are removed."""
+        """Find the files of derived data: from the first wrong one on, they are removed."""
         found = self._names()
         while found and not self._fault(found[0]):
             self.starts.append(found.pop(0))
@@ -104,8 +106,9 @@ class MappedFileQueue:
     def make_file(self, start: int) -> File:
         """Make a file on the disk without counting it; may run in another thread. adopt() follows, on the loop."""
         file = self._disk.open(self.directory / file_name(start), size_bytes=self.file_size_bytes)
-        file.datasync()
-        self._disk.sync_directory(self.directory)
+        if not self._is_derived:
+            file.datasync()
+            self._disk.sync_directory(self.directory)
         return file
 
     def adopt(self, start: int, file: File) -> None:

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A slave's store: its master's bytes as they come, in any pieces, become readable records at once."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from tests.engine.store.store_case import LOG_FILE_BYTES, StoreCase, message
+
+from rmq.store import BrokerRole, GetStatus, PutStatus, StoreError
+
+
+def master(count: int = 300) -> StoreCase:
+    case = StoreCase()
+    for number in range(count // 10):
+        case.put_many(10, queue_id=number % 3)
+    return case
+
+
+def slave(**settings: Any) -> StoreCase:
+    return StoreCase(broker_role=BrokerRole.SLAVE, broker_id=1, **settings)
+
+
+def feed(source: StoreCase, target: StoreCase, sizes: random.Random, *, frames_a_tick: int = 3) -> None:
+    at = target.store.max_physical_offset
+    while at < source.store.max_physical_offset:
+        for _ in range(frames_a_tick):
+            data = source.store.read_log(at, sizes.randrange(1, 5000))
+            target.store.append_raw(at, data)
+            at += len(data)
+        target.reactor.settle()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_slave_has_the_masters_bytes_and_queues(seed: int) -> None:
+    source, target = master(), slave()
+    feed(source, target, random.Random(seed))
+    assert target.store.max_physical_offset == source.store.max_physical_offset
+    for start in range(0, source.store.max_physical_offset, LOG_FILE_BYTES):
+        assert target.store.read_log(start, LOG_FILE_BYTES) == source.store.read_log(start, LOG_FILE_BYTES)
+    for queue_id in range(3):
+        assert target.read_all("T", queue_id) == source.read_all("T", queue_id)
+    again = StoreCase(target.kill(), broker_role=BrokerRole.SLAVE, broker_id=1)
+    assert again.read_all() == source.read_all()
+
+
+def test_half_a_record_counts_for_the_report_but_is_not_readable() -> None:
+    source, target = master(), slave()
+    half = source.read_all()[0].store_size + 50
+    target.store.append_raw(0, source.store.read_log(0, half))
+    target.reactor.settle()
+    assert target.store.max_physical_offset == half
+    assert target.store.max_offset("T", 0) == 1
+    assert StoreCase(target.kill(), broker_role=BrokerRole.SLAVE, broker_id=1).store.max_physical_offset == half - 50
+
+
+def test_bytes_that_do_not_follow_the_end_are_refused() -> None:
+    source, target = master(), slave()
+    target.store.append_raw(0, source.store.read_log(0, 1000))
+    for offset in (0, 999, 1001, LOG_FILE_BYTES):
+        with pytest.raises(StoreError, match="do not follow"):
+            target.store.append_raw(offset, b"x")
+    target.store.append_raw(1000, source.store.read_log(1000, 10))
+    target.reactor.settle()
+    assert target.store.max_physical_offset == 1010
+
+
+def test_empty_slave_begins_where_its_master_lets_it() -> None:
+    """An Apache master sends an empty slave its last file only: queues begin in the middle."""
+    source, target = master(), slave()
+    at = 2 * LOG_FILE_BYTES
+    while at < source.store.max_physical_offset:
+        data = source.store.read_log(at, 4096)
+        target.store.append_raw(at, data)
+        at += len(data)
+    target.reactor.settle()
+    assert target.store.min_physical_offset == 2 * LOG_FILE_BYTES
+    wanted = [one for one in source.read_all() if one.physical_offset >= 2 * LOG_FILE_BYTES]
+    assert target.read_all() == wanted
+    first = wanted[0].queue_offset
+    assert first > 0
+    assert target.store.min_offset("T", 0) == first
+    result = target.store.get("T", 0, 0, 32)
+    assert (result.status, result.next_begin_offset) == (GetStatus.OFFSET_TOO_SMALL, 0)
+    again = StoreCase(target.stop(), broker_role=BrokerRole.SLAVE, broker_id=1)
+    assert (again.store.min_offset("T", 0), again.read_all()) == (first, wanted)
+
+
+def test_slave_refuses_puts_and_serves_reads() -> None:
+    source, target = master(), slave()
+    feed(source, target, random.Random(1))
+    assert target.put(message()).status is PutStatus.SERVICE_NOT_AVAILABLE
+    assert target.store.get("T", 0, 0, 32).message_count == 32
+
+
+def test_arrivals_are_told_on_a_slave_too() -> None:
+    source, target = master(), slave()
+    told: list[tuple[str, int, int]] = []
+    target.store.on_arrive(lambda topic, queue_id, queue_offset, *_: told.append((topic, queue_id, queue_offset)))
+    feed(source, target, random.Random(1))
+    assert {(topic, queue_id) for topic, queue_id, _ in told} == {("T", 0), ("T", 1), ("T", 2)}
+    assert max(told) == ("T", 2, 99)
+
+
+def test_truncate_forgets_log_and_queues_and_goes_on() -> None:
+    source, target = master(), slave()
+    feed(source, target, random.Random(1))
+    cut = source.read_all()[40].physical_offset
+    target.store.truncate_to(cut)
+    assert target.store.max_physical_offset == cut
+    assert [one.physical_offset for one in target.read_all()] == [
+        one.physical_offset for one in source.read_all() if one.physical_offset < cut
+    ]
+    feed(source, target, random.Random(2))
+    assert [target.read_all("T", one) for one in range(3)] == [source.read_all("T", one) for one in range(3)]
+
+
+def test_full_disk_on_a_slave_appends_nothing_and_goes_on_later() -> None:
+    source, target = master(), slave()
+    target.store.append_raw(0, source.store.read_log(0, 1000))
+    target.reactor.settle()
+    target.disk.fail("reserve", 28, times=2)
+    target.disk.fail("pwrite", 28)
+    target.store.append_raw(1000, source.store.read_log(1000, 1000))
+    target.reactor.settle()
+    assert target.store.max_physical_offset == 1000
+    target.disk.heal()
+    feed(source, target, random.Random(3))
+    assert target.read_all() == source.read_all()
