@@ -66,9 +66,9 @@ def listeners() -> List[Listener]:
 def _socket_rows(table: str) -> Iterator[Tuple[str, int, str]]:
     try:
         with open(f"/proc/net/{table}") as rows:
-            next(rows)
             for row in rows:
                 fields = row.split()
+                # The heading has no state of this form.
                 if fields[3] == _LISTEN:
                     address, port = fields[1].split(":")
                     yield _address_text(address), int(port, 16), fields[9]

@@ -42,7 +42,7 @@ class NodePaths:
     def __post_init__(self) -> None:
         folder = os.path.join(self.home, "nodes", self.node)
         for field, default in (("store_dir", "store"), ("log_dir", "logs")):
-            value = os.path.expanduser(getattr(self, field)) or os.path.join(folder, default)
+            value = getattr(self, field) or os.path.join(folder, default)
             object.__setattr__(self, field, value)
 
     @property

@@ -15,7 +15,7 @@ description:
     master counts all of its slaves as connected and in sync.
   - Without O(brokers) it reports what is there.
 author:
-  - Contributors to the RocketMQ cluster collection
+  - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 extends_documentation_fragment:
   - rocketmq.cluster.attributes
 attributes:

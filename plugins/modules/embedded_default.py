@@ -15,7 +15,7 @@ description:
   - Returns none where the inventory has name servers or brokers, and fails where an inventory was given that has
     neither.
 author:
-  - Contributors to the RocketMQ cluster collection
+  - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 extends_documentation_fragment:
   - rocketmq.cluster.attributes
 attributes:

@@ -16,7 +16,7 @@ description:
     run copies nothing and a new engine never replaces the file that a running one reads.
   - Notes what is deployed on the machine, for the next run and for check and stop.
 author:
-  - Contributors to the RocketMQ cluster collection
+  - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 extends_documentation_fragment:
   - rocketmq.cluster.attributes
 attributes:

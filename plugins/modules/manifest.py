@@ -14,7 +14,7 @@ description:
   - Content is small text sent with the task, or a file copied to the host before, which O(files[].src) names.
   - Used by M(rocketmq.cluster.node) and M(rocketmq.cluster.engine), which render the manifest on the controller.
 author:
-  - Contributors to the RocketMQ cluster collection
+  - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 attributes:
   check_mode:
     support: full

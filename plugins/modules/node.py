@@ -13,7 +13,7 @@ description:
   - Writes the folders, the settings and, under systemd, the unit of one name server or broker.
   - Starts nothing; says whether the node has to be started or restarted for what is in place now.
 author:
-  - Contributors to the RocketMQ cluster collection
+  - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 extends_documentation_fragment:
   - rocketmq.cluster.attributes
 attributes:

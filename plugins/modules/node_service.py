@@ -14,7 +14,7 @@ description:
     supervisor.
   - Returns where the log stood before the start, from which M(rocketmq.cluster.wait_boot) waits for the boot line.
 author:
-  - Contributors to the RocketMQ cluster collection
+  - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 extends_documentation_fragment:
   - rocketmq.cluster.attributes
 attributes:

@@ -16,7 +16,7 @@ description:
   - With O(looked=true) what M(rocketmq.cluster.preflight) found on each host (in the variable C(rocketmq_look)) is
     taken into account, its faults are reported with the others, and the mode is compared with the deployed one.
 author:
-  - Contributors to the RocketMQ cluster collection
+  - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 extends_documentation_fragment:
   - rocketmq.cluster.attributes
 attributes:

@@ -14,7 +14,7 @@ description:
     keep it from running there, in one execution that changes nothing.
   - Faults are returned, not raised, so that a play can report those of all hosts at once.
 author:
-  - Contributors to the RocketMQ cluster collection
+  - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 extends_documentation_fragment:
   - rocketmq.cluster.attributes
 attributes:
@@ -44,15 +44,15 @@ options:
     description:
       - Folder that holds everything of the cluster on this host.
       - Where empty, C(/var/lib/rocketmq/CLUSTER) under systemd and C(~/.local/state/rocketmq/CLUSTER) otherwise.
-    type: str
+    type: path
     default: ""
   store_dir:
-    description: Folder of the broker's store; empty where it lies under I(home).
-    type: str
+    description: Folder of the broker's store; empty where it lies under O(home).
+    type: path
     default: ""
   log_dir:
-    description: Folder of the node's logs; empty where it lies under I(home).
-    type: str
+    description: Folder of the node's logs; empty where it lies under O(home).
+    type: path
     default: ""
   need_bytes:
     description: What a new store takes at once; 0 for a name server.
@@ -243,9 +243,9 @@ def main() -> None:
             "node": {"type": "str", "required": True},
             "cluster": {"type": "str", "required": True},
             "service_manager": {"type": "str", "choices": ["auto", "systemd", "supervisor"], "default": "auto"},
-            "home": {"type": "str", "default": ""},
-            "store_dir": {"type": "str", "default": ""},
-            "log_dir": {"type": "str", "default": ""},
+            "home": {"type": "path", "default": ""},
+            "store_dir": {"type": "path", "default": ""},
+            "log_dir": {"type": "path", "default": ""},
             "need_bytes": {"type": "int", "default": 0},
             "addresses": {"type": "list", "elements": "str", "default": []},
             "ports": {"type": "list", "elements": "dict", "default": [], "options": _PORT},
@@ -258,11 +258,7 @@ def main() -> None:
     )
     params = module.params
     systemd = _manager(params) == "systemd"
-    home = (
-        os.path.abspath(os.path.expanduser(params["home"]))
-        if params["home"]
-        else (default_home(params["cluster"], systemd=systemd))
-    )
+    home = params["home"] or default_home(params["cluster"], systemd=systemd)
     paths = NodePaths(home, params["node"], store_dir=params["store_dir"], log_dir=params["log_dir"])
     status = _process(module, systemd, paths).status()
     python = host.find_python(params["python"], preflight.PRIVATE_FOLDERS if systemd else [])

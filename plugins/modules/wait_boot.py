@@ -16,7 +16,7 @@ description:
     follows a log that is rotated.
   - Ends at once when the process is gone, with the cause in one line and the log's last lines.
 author:
-  - Contributors to the RocketMQ cluster collection
+  - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 extends_documentation_fragment:
   - rocketmq.cluster.attributes
 attributes:
