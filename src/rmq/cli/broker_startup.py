@@ -84,10 +84,10 @@ def read_broker_settings(options: argparse.Namespace) -> dict[str, Value]:
     given = {}
     if options.namesrvAddr is not None:
         given["namesrvAddr"] = (options.namesrvAddr, "-n")
-    values = dict(read_settings(Kind.BROKER, options.configFile, given).values)
+    values = read_settings(Kind.BROKER, options.configFile, given)
     if "namesrvAddr" not in values and os.environ.get("NAMESRV_ADDR"):
         given["namesrvAddr"] = (os.environ["NAMESRV_ADDR"], "NAMESRV_ADDR")
-        values |= read_settings(Kind.BROKER, None, given).values
+        values |= read_settings(Kind.BROKER, None, given)
     bound = str(values.get("bindAddress", ""))
     values.setdefault("brokerIP1", bound if bound and not is_wildcard(bound) else _own_address())
     values.setdefault("brokerName", _host_name())
@@ -114,10 +114,11 @@ def _host_name() -> str:
 def _print_config(options: argparse.Namespace) -> int:
     try:
         values = read_broker_settings(options)
-        settings = BrokerConfig.from_settings(values).to_properties() | {key: str(values[key]) for key in values}
+        settings = BrokerConfig.from_settings(values).to_properties()
     except (StartError, ValueError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
+    settings |= {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()}
     shown = {key: settings[key] for key in IMPORTANT_KEYS if key in settings}
     print(render(dict(sorted((settings if options.printConfigItem else shown).items()))), end="")  # noqa: T201
     return 0

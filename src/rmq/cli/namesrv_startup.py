@@ -45,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def read_config(file: str | None) -> NamesrvConfig:
     """Raises StartError."""
-    checked = read_settings(Kind.NAMESRV, file, {})
-    values = {"rocketmqHome": os.environ.get("ROCKETMQ_HOME", ""), **checked.values}
+    settings = read_settings(Kind.NAMESRV, file, {})
+    values = {"rocketmqHome": os.environ.get("ROCKETMQ_HOME", ""), **settings}
     try:
         return NamesrvConfig.from_settings(values, home=Path.home())
     except ValueError as error:

@@ -7,7 +7,6 @@ A file without a lock is what a crash left behind. So nobody is ever signalled b
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import signal
@@ -31,17 +30,15 @@ class PidFile:
         """Raises PidFileTaken, and OSError where the file cannot be written."""
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
-        except OSError as error:
-            holder = lock_holder(self._descriptor)
-            os.close(self._descriptor)
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise
-            raise PidFileTaken(f"{path} belongs to {f'process {holder}' if holder else 'another process'}") from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        holder = _living(path)
+        if holder is not None:
+            raise PidFileTaken(f"{path} belongs to process {holder}")
+        # Locked before it has its name: a file that others can see is one whose process lives, or has died.
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        self._descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1)
+        os.write(self._descriptor, f"{os.getpid()}\n".encode())
+        temporary.replace(path)
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

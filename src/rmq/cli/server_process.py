@@ -30,6 +30,7 @@ from .service_manager import ServiceManager
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..env import Reactor
     from ..topology.kind import Kind
 
 # A broker whose name servers are all away is up all the same: it registers when they come.
@@ -75,6 +76,8 @@ class ServerProcess:
     def run(self, make_server: Callable[[AsyncioReactor, SystemDisk], Server]) -> int:
         """make_server reads the settings and builds the server; it may raise StartError."""
         faulthandler.enable()
+        # Without a log file nothing is logged: what has to be on stderr is printed.
+        logging.lastResort = None
         try:
             logger = open_log(default_directory(), f"{self._kind.value}.log")
         except OSError as error:
@@ -114,7 +117,7 @@ class ServerProcess:
         gc.set_threshold(GC_THRESHOLD)
         self._log.info("%s", boot_line)
         print(boot_line, flush=True)  # noqa: T201 (what the guide tells its readers to look for)
-        self._announce(reactor, server, reactor.clock.monotonic_ms() + READY_WITHIN_MS)
+        announce(reactor, server.is_ready, lambda: self._manager.ready("serving"))
         self._keep_alive(reactor)
         reactor.run()
         self._log.info("stopped")
@@ -150,14 +153,6 @@ class ServerProcess:
             self._exit_code = EXIT_FAILED
             reactor.stop()
 
-    def _announce(self, reactor: AsyncioReactor, server: Server, latest_ms: int) -> None:
-        if self._is_stopping:
-            return
-        if server.is_ready() or reactor.clock.monotonic_ms() >= latest_ms:
-            self._manager.ready("serving")
-        else:
-            reactor.call_later(READY_LOOK_MS, lambda: self._announce(reactor, server, latest_ms))
-
     def _keep_alive(self, reactor: AsyncioReactor) -> None:
         """From the loop, so that a loop that hangs is noticed."""
         interval_ms = self._manager.watchdog_interval_ms
@@ -171,6 +166,19 @@ class ServerProcess:
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)  # noqa: T201
         return EXIT_FAILED
+
+
+def announce(reactor: Reactor, is_ready: Callable[[], bool], tell: Callable[[], None]) -> None:
+    """Call tell once: when is_ready says so, or READY_WITHIN_MS from now."""
+    latest_ms = reactor.clock.monotonic_ms() + READY_WITHIN_MS
+
+    def look() -> None:
+        if is_ready() or reactor.clock.monotonic_ms() >= latest_ms:
+            tell()
+        else:
+            reactor.call_later(READY_LOOK_MS, look)
+
+    look()
 
 
 def rocketmq_home() -> Path | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..topology.kind import Engine, Kind
 from ..topology.properties import Setting, parse
-from ..topology.settings import Checked, check
+from ..topology.settings import Value, check
 from .server_process import StartError
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger("rmq.cli")
 
 
-def read_settings(kind: Kind, file: str | None, given: Mapping[str, tuple[str, str]]) -> Checked:
+# A ~ in front stands for the user's home: the shipped files cannot know it. (Apache's programs do not read it so.)
+_PATH_KEYS = ("storePathRootDir", "storePathCommitLog", "kvConfigPath", "configStorePath")
+
+
+def read_settings(kind: Kind, file: str | None, given: Mapping[str, tuple[str, str]]) -> dict[str, Value]:
     """given holds what the command line or the environment says, as key -> (value, where it stands); it wins over the
     file. Raises StartError when anything is wrong with any of it."""
     settings: tuple[Setting, ...] = ()
@@ -37,7 +41,8 @@ def read_settings(kind: Kind, file: str | None, given: Mapping[str, tuple[str, s
         _refuse(faults)
     if checked.accepted_without_effect:
         _log.info("accepted without effect on this engine: %s", ", ".join(checked.accepted_without_effect))
-    return checked
+    paths = {key: str(Path(str(checked.values[key])).expanduser()) for key in _PATH_KEYS if key in checked.values}
+    return {**checked.values, **paths}
 
 
 def _read(path: Path) -> bytes:

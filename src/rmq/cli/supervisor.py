@@ -82,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--child-pid-file", type=Path, help="default: the pid file's name with .child behind it")
     parser.add_argument("--log", type=Path, help="where output goes; default: where the supervisor's goes")
     parser.add_argument("--env", action="append", default=[], metavar="K=V", help="for the child's environment")
-    parser.add_argument("--detach", action="store_true", help="go to the background and leave the terminal")
+    parser.add_argument(
+        "--detach", action="store_true", help="go to the background (give a --log too)"
+    )
     parser.add_argument("--restart-sec", type=float, default=5.0)
     parser.add_argument("--start-limit-burst", type=int, default=5)
     parser.add_argument("--start-limit-interval-sec", type=float, default=300.0)
@@ -99,12 +101,13 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 def _detach() -> bool:
-    """False in the process that was called, which ends; True in the one that goes on."""
+    """False in the process that was called, which ends; True in the one that goes on, without terminal and pipes."""
     if os.fork():
         return False
     os.setsid()
     with Path(os.devnull).open("r+b") as nowhere:
-        os.dup2(nowhere.fileno(), 0)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere.fileno(), descriptor)
     return True
 
 
