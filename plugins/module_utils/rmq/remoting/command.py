@@ -11,8 +11,7 @@ Frame, all integers big-endian and signed:
     L-4-H  body
 
 JSON header: code, flag, language, opaque, version, and if there: remark, extFields (strings to strings).
-ROCKETMQ header: code 2, language 1, version 2, opaque 4, flag 4, remark length 4 + remark, extFields length 4 +
-repeated (key length 2 + key, value length 4 + value); a text of length 0 is null.
+ROCKETMQ header: binary_header.py.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ import json
 import struct
 from enum import IntEnum
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Mapping, Optional
 
-from .codes import LANGUAGE_NUMBERS, LANGUAGES
+from . import binary_header
 from .errors import ProtocolError
 from .version import CURRENT_VERSION
 
@@ -42,13 +41,8 @@ SERVER_LANGUAGE = "JAVA"
 
 INT_MAX = 0x7FFFFFFF
 INT_MIN = -0x80000000
-# Codes and versions of the binary header have two signed bytes.
-BINARY_CODE_MAX = 32767
 
 _PREFIX = struct.Struct(">ii")
-_BINARY_HEAD = struct.Struct(">hbhii")
-_INT = struct.Struct(">i")
-_SHORT = struct.Struct(">H")
 
 _opaque = itertools.count(1)
 _Decode = Callable[[str], object]
@@ -173,8 +167,12 @@ class RemotingCommand:
     def encode_header(self, body_size_bytes: int) -> bytes:
         """The frame up to the body, for a caller that sends a body of that size from somewhere else."""
         serialize_type = self.serialize_type
-        if serialize_type is SerializeType.ROCKETMQ and self.code <= BINARY_CODE_MAX:
-            header = encode_binary_header(self)
+        if serialize_type is SerializeType.ROCKETMQ and self.code <= binary_header.CODE_MAX:
+            header = binary_header.encode(
+                binary_header.BinaryHeader(
+                    self.code, self.language, self.version, self.opaque, self.flag, self.remark, self.ext_fields
+                )
+            )
         else:
             serialize_type = SerializeType.JSON
             header = encode_json_header(self)
@@ -232,34 +230,6 @@ def encode_json_header(command: RemotingCommand) -> bytes:
 def _json_fields(fields: Mapping[str, str]) -> str:
     quote = encode_basestring
     return "{%s}" % ",".join(["%s:%s" % (quote(key), quote(value)) for key, value in fields.items()])
-
-
-def encode_binary_header(command: RemotingCommand) -> bytes:
-    """The ROCKETMQ header. Raises ValueError for a code, version or key that does not fit its two bytes."""
-    remark = (command.remark or "").encode("utf-8", "replace")
-    fields = _encode_binary_fields(command.ext_fields)
-    try:
-        head = _BINARY_HEAD.pack(
-            command.code,
-            LANGUAGE_NUMBERS.get(command.language, LANGUAGE_NUMBERS["OTHER"]),
-            command.version,
-            command.opaque,
-            command.flag,
-        )
-    except struct.error as error:
-        raise ValueError("code, version, opaque or flag does not fit the binary header") from error
-    return b"".join((head, _INT.pack(len(remark)), remark, _INT.pack(len(fields)), fields))
-
-
-def _encode_binary_fields(fields: Mapping[str, str]) -> bytes:
-    pieces: List[bytes] = []
-    for key, value in fields.items():
-        key_bytes = key.encode("utf-8", "replace")
-        value_bytes = value.encode("utf-8", "replace")
-        if len(key_bytes) > BINARY_CODE_MAX:
-            raise ValueError("a key of %d bytes does not fit the binary header" % len(key_bytes))
-        pieces += (_SHORT.pack(len(key_bytes)), key_bytes, _INT.pack(len(value_bytes)), value_bytes)
-    return b"".join(pieces)
 
 
 def decode_header(serialize_type: int, header: bytes) -> RemotingCommand:
@@ -326,50 +296,17 @@ def _field_text(value: object) -> str:
 
 
 def _decode_binary_header(header: bytes) -> RemotingCommand:
-    try:
-        code, language, version, opaque, flag = _BINARY_HEAD.unpack_from(header)
-        remark, position = _binary_text(header, _BINARY_HEAD.size, _INT)
-        (fields_size,) = _INT.unpack_from(header, position)
-        fields = _decode_binary_fields(header, position + 4, fields_size)
-    except struct.error:
-        raise ProtocolError("the binary header ends in the middle of a field") from None
-    except UnicodeDecodeError:
-        raise ProtocolError("the binary header holds bytes that are no UTF-8") from None
+    code, language, version, opaque, flag, remark, fields = binary_header.decode(header)
     return RemotingCommand(
         code,
-        language=LANGUAGES.get(language, "OTHER"),
+        language=language,
         version=version,
         opaque=opaque,
         flag=flag,
-        remark=remark or None,
+        remark=remark,
         ext_fields=fields,
         serialize_type=SerializeType.ROCKETMQ,
     )
-
-
-def _decode_binary_fields(header: bytes, position: int, size_bytes: int) -> Dict[str, str]:
-    fields: Dict[str, str] = {}
-    end = position + size_bytes
-    if size_bytes < 0 or end > len(header):
-        raise ProtocolError("extFields of %d bytes leave the binary header" % size_bytes)
-    while position < end:
-        key, position = _binary_text(header, position, _SHORT)
-        value, position = _binary_text(header, position, _INT)
-        # Length 0 is null in this serialization, and a Java null is an absent field.
-        if value:
-            fields[key] = value
-    if position != end:
-        raise ProtocolError("the last of extFields leaves the binary header")
-    return fields
-
-
-def _binary_text(header: bytes, position: int, length: struct.Struct) -> Tuple[str, int]:
-    (size,) = length.unpack_from(header, position)
-    start = position + length.size
-    end = start + size
-    if size < 0 or end > len(header):
-        raise ProtocolError("a text of %d bytes leaves the binary header" % size)
-    return header[start:end].decode("utf-8"), end
 
 
 def _short(error: BaseException) -> str:

@@ -23,3 +23,7 @@ class ProtocolError(RemotingError):
         super().__init__(reason)
         self.reason = reason
         self.commands = list(commands)
+
+
+class RecordError(ValueError):
+    """The bytes are no whole, undamaged record or batch. The text names what is wrong and where."""

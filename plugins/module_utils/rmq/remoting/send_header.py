@@ -22,8 +22,9 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, TypeVar
 
+from .binary_header import CODE_MAX
 from .codes import RequestCode
-from .command import BINARY_CODE_MAX, RemotingCommand
+from .command import RemotingCommand
 from .fields import bool_field, int_field, long_field, text_field
 
 # Producers times topics times queues differ little; a peer that changes them with each message starts the cache anew.
@@ -228,7 +229,7 @@ def _learn_tail(text: bytes) -> Optional[_Tail]:
     known = {"extFields", "flag", "language", "opaque", "serializeTypeCurrentRPC", "version"}
     if outer is None or set(outer) != known or not {"i", "j", "k", "m"} <= set(fields) <= set("ijklmn"):
         return None
-    numbers_fit = all(type(outer[name]) is int and 0 <= outer[name] <= BINARY_CODE_MAX for name in ("flag", "version"))
+    numbers_fit = all(type(outer[name]) is int and 0 <= outer[name] <= CODE_MAX for name in ("flag", "version"))
     if not numbers_fit or outer["opaque"] != 0 or not isinstance(outer["language"], str):
         return None
     try:
