@@ -7,10 +7,11 @@
 
 work=$ROOT/build/collection
 export PATH="$ROOT/.venv/bin:$PATH" ANSIBLE_HOME="$work/home" ANSIBLE_COLLECTIONS_PATH="$work/installed"
-export ANSIBLE_CONFIG=/dev/null ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
+export ANSIBLE_CONFIG="$work/ansible.cfg" ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
 
 rm -rf "$work"
 mkdir -p "$work/installed"
+: >"$ANSIBLE_CONFIG"
 cd "$ROOT"
 ansible-galaxy collection build --output-path "$work" >/dev/null
 tarball=$(ls "$work"/rocketmq-cluster-*.tar.gz)

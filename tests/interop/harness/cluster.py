@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import wire
 from .client import mqadmin
@@ -56,16 +56,6 @@ class Broker:
 
     def kill(self) -> None:
         self.server.kill()
-
-    def ha_status(self) -> dict[str, Any]:
-        """Code 907: what the master (or slave) says of its replication."""
-        status = wire.ask(self.address, wire.GET_BROKER_HA_STATUS).json()
-        assert isinstance(status, dict)
-        return status
-
-    def in_sync_slaves(self) -> int:
-        connections = self.ha_status().get("haConnectionInfo") or []
-        return sum(1 for connection in connections if connection["inSync"])
 
 
 class Cluster:
@@ -124,7 +114,10 @@ class Cluster:
     def wait_registered(self, broker: Broker) -> None:
         wait_for(
             f"registration of {broker.node} at every name server",
-            lambda: all(self._lists(namesrv, broker) for namesrv in self.namesrvs),
+            lambda: all(
+                wire.lists_broker(namesrv.address, broker.broker_name, broker.plan.broker_id, broker.address)
+                for namesrv in self.namesrvs
+            ),
             within_s=_REGISTERED_DEADLINE_S,
             detail=broker.server.tail,
         )
@@ -133,7 +126,7 @@ class Cluster:
         """Code 907 at the master: its slave is connected and has everything."""
         wait_for(
             f"slave of {master.node} in sync",
-            lambda: master.in_sync_slaves() >= 1,
+            lambda: wire.in_sync_slaves(master.address) >= 1,
             within_s=_IN_SYNC_DEADLINE_S,
             detail=self.tails,
         )
@@ -170,12 +163,6 @@ class Cluster:
             server.start()
         for server in servers:
             server.wait_booted()
-
-    @staticmethod
-    def _lists(namesrv: Server, broker: Broker) -> bool:
-        table = wire.ask(namesrv.address, wire.GET_BROKER_CLUSTER_INFO).json()["brokerAddrTable"]
-        addresses = table.get(broker.broker_name, {}).get("brokerAddrs", {})
-        return bool(addresses.get(str(broker.plan.broker_id)) == broker.address)
 
     @staticmethod
     def _knows(broker: Broker, topic: str) -> bool:

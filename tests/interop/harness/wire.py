@@ -46,6 +46,19 @@ def ask(address: str, code: int, fields: dict[str, str] | None = None) -> Answer
     return Answer(answer["code"], answer.get("remark") or "", answer.get("extFields") or {}, frame[4 + header_length :])
 
 
+def lists_broker(namesrv: str, broker_name: str, broker_id: int, address: str) -> bool:
+    """Whether this name server gives out this address for the broker."""
+    table = ask(namesrv, GET_BROKER_CLUSTER_INFO).json()["brokerAddrTable"]
+    addresses = table.get(broker_name, {}).get("brokerAddrs", {})
+    return bool(addresses.get(str(broker_id)) == address)
+
+
+def in_sync_slaves(master: str) -> int:
+    """How many slaves of this master are connected and have everything, as the master counts them."""
+    connections = ask(master, GET_BROKER_HA_STATUS).json().get("haConnectionInfo") or []
+    return sum(1 for connection in connections if connection["inSync"])
+
+
 def _read(connection: socket.socket, count: int) -> bytes:
     data = b""
     while len(data) < count:
