@@ -242,7 +242,7 @@ def _deployment_faults(
     )
     for host in _leaders(topology):
         deployed = looks.get(host, {}).get("deployed") or {}
-        if not deployed or variables[host].get("rocketmq_allow_mode_change") in (True, "true", "yes", "True"):
+        if not deployed or _may_change(variables[host], looks):
             continue
         before, now = deployed.get("mode"), topology.mode.value if topology.mode else ""
         if before != now:
@@ -254,6 +254,13 @@ def _deployment_faults(
             role = _role_text(node.kind.value, node.broker_name, node.broker_id)
             if was is not None and was != role:
                 yield Fault(node.host, role, f"{was} was deployed here under this name", mend, "role-deployed")
+
+
+def _may_change(variables: Mapping[str, Any], looks: Mapping[str, Mapping[str, Any]]) -> bool:
+    """On hosts only where the user says so; the cluster of a playbook without an inventory also when it was stopped."""
+    if str(variables.get("rocketmq_allow_mode_change", "")).lower() in ("true", "yes", "on", "1"):
+        return True
+    return bool(variables.get("rocketmq_embedded")) and not any(look.get("pid") for look in looks.values())
 
 
 def _missing_text(topology: Topology, deployed: Mapping[str, Any]) -> str:

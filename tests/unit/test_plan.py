@@ -39,19 +39,18 @@ def look_at(host: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-def planned(mode: str, deployed: dict[str, Any] | None = None, **changes: Any) -> plan.Plan:
+def planned(mode: str, deployed: dict[str, Any] | None = None, pid: int = 7, **changes: Any) -> plan.Plan:
     hosts = hosts_of(mode, **changes)
-    made, faults = plan.make_plan(mode, hosts, {h["host"]: look_at(h, deployed=deployed or {}) for h in hosts})
+    looks = {h["host"]: look_at(h, deployed=deployed or {}, pid=pid) for h in hosts}
+    made, faults = plan.make_plan(mode, hosts, looks)
     assert made is not None, [fault.text() for fault in faults]
     return made
 
 
 def faults_of(mode: str, deployed: dict[str, Any] | None = None, **changes: Any) -> list[str]:
     hosts = hosts_of(mode, **changes)
-    return [
-        fault.text()
-        for fault in plan.make_plan(mode, hosts, {h["host"]: look_at(h, deployed=deployed or {}) for h in hosts})[1]
-    ]
+    looks = {h["host"]: look_at(h, deployed=deployed or {}, pid=7) for h in hosts}
+    return [fault.text() for fault in plan.make_plan(mode, hosts, looks)[1]]
 
 
 def rendered(made: plan.Plan, host: str, **look: Any) -> render.Rendered:
@@ -97,6 +96,12 @@ def test_mode_change_that_was_allowed_ends_the_nodes_that_are_no_more() -> None:
     made = planned("2m-noslave", deployed=record, rocketmq_allow_mode_change=True)
     assert made.nodes["ns-1"].strays == ["broker-a-s", "broker-b-s"]
     assert made.nodes["broker-a"].strays == []
+
+
+def test_cluster_on_this_machine_may_come_back_in_another_mode_once_it_was_stopped() -> None:
+    record = plan.record_of(planned("2m-2s-sync").as_fact(), "ns-1")
+    assert planned("2m-noslave", deployed=record, pid=0).mode == "2m-noslave"
+    assert len(faults_of("2m-noslave", deployed=record)) == 1
 
 
 def test_same_mode_again_is_no_change_and_another_id_under_the_same_name_is() -> None:
