@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,6 +159,22 @@ def test_flipped_bit_in_the_middle_costs_that_message_alone(where: int, clean: b
     assert read_everything(case) == [one for one in records if one != victim]
     info = case.store.runtime_info()
     assert int(info["damagedRanges"]) + int(info["damagedRecords"]) == 1
+
+
+@pytest.mark.parametrize("hints", [True, False], ids=["hints", "no-hints"])
+@pytest.mark.parametrize("seed", range(30))
+def test_flipped_bit_anywhere_in_the_log_costs_one_message_at_most(seed: int, hints: bool) -> None:
+    disk, records = filled(clean=False)
+    dice = random.Random(seed)
+    position = dice.randrange(records[-1].physical_offset + records[-1].store_size)
+    path = log_path(position - position % LOG_FILE_BYTES)
+    byte = disk.read_bytes(path)[position % LOG_FILE_BYTES]
+    disk.corrupt(path, position % LOG_FILE_BYTES, bytes((byte ^ 1 << dice.randrange(8),)))
+    if not hints:
+        remove_checkpoints(disk)
+        remove_all_queues(disk)
+    hit = [one for one in records if one.physical_offset <= position < one.physical_offset + one.store_size]
+    assert read_everything(StoreCase(disk)) == [one for one in records if one not in hit]
 
 
 @pytest.mark.parametrize("size_bytes", [1, 100, 1000, 5000])
