@@ -38,14 +38,19 @@ class Side:
         for server in self.cluster.servers():
             text = text.replace(server.address, f"<{server.name}>")
             text = text.replace(server.address.rpartition(":")[2], f"<{server.name} port>")
+            text = text.replace(str(server.directory), f"<{server.name} directory>")
         return sorted({_without_live_values(line) for line in text.splitlines() if line.strip()})
 
 
 def _without_live_values(line: str) -> str:
-    """Numbers, times, identifiers and the width of columns."""
-    line = re.sub(r"\b[0-9A-F]{32}\b", "<id>", line)
+    """Takes out numbers, times, identifiers, the test's own keys and the width of columns."""
+    line = re.sub(r"\b[0-9A-F]{32,48}\b", "<id>", line)
+    line = re.sub(r"\bk\d{7}\b( k\d*)*", "<key>", line)
+    line = re.sub(r"\[\d+(, \d+)*\]", "<bytes>", line)
     line = re.sub(r"\b\d+\.\d+\.\d+\.\d+(:\d+)?(@[\w#]+)*", "<client>", line)
     line = re.sub(r"-?\b\d+([.,:/-]\d+)*\b", "<n>", line)
+    # How many windows a rate is given for depends on how long the broker has run.
+    line = re.sub(r"<n>( <n>)+", "<n>", line)
     return re.sub(r"\s+", " ", line).strip()
 
 
@@ -86,10 +91,16 @@ COMMANDS = {
 }
 
 
+# What our broker tells beyond Apache's: figures of its own safeguards (brokerStatus).
+OURS_ALONE = ("damaged", "forcedCleanFiles")
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_mqadmin_answers_as_on_apache(command: tuple[str, ...], sides: dict[str, Side]) -> None:
     results = {name: side.run(*command) for name, side in sides.items()}
     assert results["python"].status == results["apache"].status
     shapes = {name: sides[name].shape(result.stdout) for name, result in results.items()}
-    assert shapes["python"] == shapes["apache"], f"{results['python']}\n{results['apache']}"
+    missing = [line for line in shapes["apache"] if line not in shapes["python"]]
+    more = [line for line in shapes["python"] if line not in shapes["apache"] and not line.startswith(OURS_ALONE)]
+    assert (missing, more) == ([], []), f"{results['python']}\n{results['apache']}"

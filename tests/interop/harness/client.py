@@ -139,3 +139,11 @@ def mqadmin(directory: Path, namesrv_addr: str, *args: str, timeout_s: float = 6
     argv += [args[0], "-n", namesrv_addr, *args[1:]]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)
     return MqadminResult(done.returncode, done.stdout, done.stderr)
+
+
+def create_topic(directory: Path, namesrv_addr: str, topic: str, *, queues: int = 4) -> None:
+    """Creates a topic on every master: automatic creation would choose one alone."""
+    options = ("-c", "DefaultCluster", "-t", topic, "-r", str(queues), "-w", str(queues))
+    result = mqadmin(directory, namesrv_addr, "updateTopic", *options)
+    if "create topic to" not in result.stdout:
+        raise AssertionError(f"mqadmin could not create {topic}: {result}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import wire
-from .client import mqadmin
+from .client import create_topic
 from .engine import BROKER_BOOT_LINE, NAMESRV_BOOT_LINE, Engine
 from .mode import BrokerPlan, plan
 from .ports import free_broker_port, free_port
@@ -131,19 +131,13 @@ class Cluster:
             detail=self.tails,
         )
 
-    def create_topic(self, topic: str, *, queues: int = 4) -> None:
-        """Creates a topic on every master, by Apache's mqadmin, and waits until the slaves know it.
-
-        Automatic creation would choose one master alone; and a slave refuses to serve a topic that it does not know.
-        """
-        options = ("-c", "DefaultCluster", "-t", topic, "-r", str(queues), "-w", str(queues))
-        result = mqadmin(self.directory, self.namesrv_addr, "updateTopic", *options)
-        if "create topic to" not in result.stdout:
-            raise AssertionError(f"mqadmin could not create {topic}: {result}")
+    def create_topic(self, topic: str) -> None:
+        """Creates a topic on every master and waits for the slaves, which refuse to serve a topic they do not know."""
+        create_topic(self.directory, self.namesrv_addr, topic)
         for slave in self.slaves():
             wait_for(
                 f"topic {topic} at {slave.node}",
-                functools.partial(self._knows, slave, topic),
+                functools.partial(wire.knows_topic, slave.address, topic),
                 within_s=_TOPIC_AT_SLAVE_DEADLINE_S,
                 detail=slave.server.tail,
             )
@@ -163,10 +157,6 @@ class Cluster:
             server.start()
         for server in servers:
             server.wait_booted()
-
-    @staticmethod
-    def _knows(broker: Broker, topic: str) -> bool:
-        return wire.ask(broker.address, wire.GET_TOPIC_CONFIG, {"topic": topic}).code == 0
 
     def _namesrv(self, name: str) -> Server:
         directory = self._directory(name)

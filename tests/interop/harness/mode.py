@@ -18,6 +18,8 @@ _SETTINGS = {
     "enablePropertyFilter": "true",
     "recallMessageEnable": "true",
     "cleanFileForciblyEnable": "false",
+    # Ours by default; here for both, so that both write the same records.
+    "enabledAppendPropCRC": "true",
     "registerNameServerPeriod": "10000",
     "waitTimeMillsInSendQueue": "5000",
     "osPageCacheBusyTimeOutMills": "5000",

@@ -59,6 +59,10 @@ def in_sync_slaves(master: str) -> int:
     return sum(1 for connection in connections if connection["inSync"])
 
 
+def knows_topic(broker: str, topic: str) -> bool:
+    return ask(broker, GET_TOPIC_CONFIG, {"topic": topic}).code == 0
+
+
 def _read(connection: socket.socket, count: int) -> bytes:
     data = b""
     while len(data) < count:
