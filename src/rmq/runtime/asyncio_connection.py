@@ -20,7 +20,14 @@ _NOWHERE = ("", 0)
 class AsyncioConnection(asyncio.Protocol):
     """Hands each read to its handler as it came. A handler that raises loses its connection, nobody else's."""
 
-    def __init__(self, handler: ConnectionHandler, log: logging.Logger, made: set[AsyncioConnection]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        handler: ConnectionHandler,
+        log: logging.Logger,
+        made: set[AsyncioConnection],
+    ) -> None:
+        self._loop = loop
         self._handler = handler
         self._log = log
         self._made = made
@@ -86,7 +93,7 @@ class AsyncioConnection(asyncio.Protocol):
         if self._transport is None:
             return
         if self._transport.get_write_buffer_size() == 0:
-            asyncio.get_running_loop().call_soon(callback)
+            self._loop.call_soon(callback)
         else:
             self._on_drained.append(callback)
 

@@ -147,7 +147,7 @@ class AsyncioReactor:
     async def _serve(self, listener: AsyncioListener, make_handler: Callable[[], ConnectionHandler]) -> None:
         if listener.socket.fileno() >= 0:
             listener.server = await self._loop.create_server(
-                lambda: AsyncioConnection(make_handler(), self._log, self._connections),
+                lambda: self._connection(make_handler()),
                 sock=listener.socket,
                 backlog=LISTEN_BACKLOG,
             )
@@ -166,7 +166,7 @@ class AsyncioReactor:
     async def _open(
         self, host: str, port: int, handler: ConnectionHandler, timeout_ms: int, failed: Callable[[OSError], None]
     ) -> None:
-        connection = AsyncioConnection(handler, self._log, self._connections)
+        connection = self._connection(handler)
         try:
             opening = self._loop.create_connection(lambda: connection, host, port)
             await asyncio.wait_for(opening, timeout_ms / 1000)
@@ -179,6 +179,9 @@ class AsyncioReactor:
         # Made and lost at the same moment: the handler hears connection_lost, and must not hear of a failure too.
         if not connection.was_made:
             failed(error)
+
+    def _connection(self, handler: ConnectionHandler) -> AsyncioConnection:
+        return AsyncioConnection(self._loop, handler, self._log, self._connections)
 
     def _spawn(self, work: Any) -> None:
         """A task for a connection or a listener, never for a message."""

@@ -7,6 +7,7 @@ a node's logs never take more than 320 MiB, whatever it is made to say. Times ar
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import os
@@ -46,10 +47,28 @@ class LineFormatter(logging.Formatter):
         return super().formatMessage(record)
 
 
+class SharedRotatingFileHandler(logging.handlers.RotatingFileHandler):
+    """Brokers typed by hand on one machine share `broker.log`: whoever finds it rotated by another goes on in the new
+    one."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> int:
+        stream = self.stream
+        if stream is not None and not self._is_in_place(stream.fileno()):
+            stream.close()
+            self.stream = self._open()
+        return int(super().shouldRollover(record))
+
+    def _is_in_place(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(Path(self.baseFilename).stat(), os.fstat(descriptor))
+        except OSError:
+            return False
+
+
 def open_log(directory: Path, file_name: str, *, level: int = logging.INFO) -> logging.Logger:
     """Log to directory/file_name from now on. Raises OSError where that cannot be written."""
     directory.mkdir(parents=True, exist_ok=True)
-    handler = logging.handlers.RotatingFileHandler(
+    handler = SharedRotatingFileHandler(
         directory / file_name,
         maxBytes=FILE_BYTES_MAX,
         backupCount=OLD_FILES_KEPT,
@@ -72,7 +91,9 @@ def open_log(directory: Path, file_name: str, *, level: int = logging.INFO) -> l
 def close_log(logger: logging.Logger) -> None:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
-        handler.close()
+        # A full disk refuses the last line, and that is no reason to fail.
+        with contextlib.suppress(OSError):
+            handler.close()
 
 
 def _link(link: Path, target: str) -> None:
