@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _ROOT = Path(__file__).parents[3]
-_DEADLINE_S = 20
+# Three processes start beside whatever else the machine does.
+_DEADLINE_S = 45
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -26,7 +28,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _DEADLINE_S
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError("it did not come true in time")
+            raise AssertionError(f"it did not come true within {_DEADLINE_S} s")
         time.sleep(0.02)
 
 
@@ -47,7 +49,9 @@ class Process:
             self._process = subprocess.Popen(arguments, stdout=out, stderr=out, env=environment)
 
     def wait_until_up(self) -> None:
-        wait_until(lambda: "boot success" in self._said() or self._process.poll() is not None)
+        """Raises AssertionError with what the server said instead."""
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: "boot success" in self._said() or self._process.poll() is not None)
         assert "boot success" in self._said(), self._said()
 
     def _said(self) -> str:

@@ -160,6 +160,7 @@ def test_nobody_is_connected_to_a_group_without_consumers(admin: AdminClient, en
     assert caught.value.code == ResponseCode.CONSUMER_NOT_ONLINE
 
 
+@pytest.mark.timeout(240)
 def test_when_a_master_is_killed_sends_go_on_at_the_other(tmp_path: Path) -> None:
     with Engine(tmp_path, ["broker-a", "broker-b"]) as engine, AdminClient(engine.name_server) as admin:
         _create(admin, engine, "Failover")
