@@ -138,7 +138,7 @@ def test_a_slave_that_is_far_behind_is_sent_all_of_it_a_window_at_a_time(world: 
     assert slave.content == content
 
 
-def test_a_master_that_restarts_is_followed_again_within_six_seconds(world: FakeWorld) -> None:
+def test_a_master_that_restarts_is_followed_again_within_a_second(world: FakeWorld) -> None:
     master = Master(world, MemoryLog(pattern(100), file_bytes=FILE_BYTES))
     slave = Slave(world)
     world.run_until(lambda: slave.log.max_physical_offset == 100)
@@ -146,7 +146,7 @@ def test_a_master_that_restarts_is_followed_again_within_six_seconds(world: Fake
     world.run_for(20_000)
     assert slave.client.state is HaState.READY
     again = Master(world, MemoryLog(pattern(150), file_bytes=FILE_BYTES))
-    world.run_until(lambda: slave.log.max_physical_offset == 150, timeout_ms=6000)
+    world.run_until(lambda: slave.log.max_physical_offset == 150, timeout_ms=1001)
     assert slave.content == pattern(150)
     assert again.confirmed == 150
 
@@ -186,9 +186,9 @@ def test_a_frozen_slave_confirms_nothing_and_is_in_sync_again_after_its_return(w
     world.run_for(20_000)
     assert master.confirmed == 0
     world.run_for(2_000)
-    assert master.service.runtime_info().ha_connection_info == ()
+    assert master.service.runtime_info().in_sync_slave_nums == 0
     world.network.heal()
-    world.run_until(lambda: master.confirmed == 11, timeout_ms=6000)
+    world.run_until(lambda: master.confirmed == 11, timeout_ms=1001)
     assert slave.content == b"unconfirmed"
 
 
@@ -201,7 +201,7 @@ def test_a_cut_wire_is_mended_by_itself(world: FakeWorld) -> None:
     master.log.append(b"later")
     world.run_for(7_000)
     world.network.heal()
-    world.run_until(lambda: master.confirmed == 15, timeout_ms=6000)
+    world.run_until(lambda: master.confirmed == 15, timeout_ms=1001)
 
 
 def test_two_connections_of_one_slave_count_once(world: FakeWorld) -> None:

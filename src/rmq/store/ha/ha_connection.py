@@ -112,8 +112,9 @@ class HaConnection:
         return now_ms - self._last_read_ms > self._config.ha_housekeeping_interval_ms
 
     def is_in_sync(self, master_offset: int) -> bool:
-        """As haStatus counts it: less than haMaxGapNotInSync behind."""
-        return master_offset - self.slave_ack_offset < self._config.ha_max_gap_not_in_sync_bytes
+        """Less than haMaxGapNotInSync behind, as haStatus counts it; never before the first report, although Apache's
+        master counts a peer that has not said a word."""
+        return self.is_started and master_offset - self.slave_ack_offset < self._config.ha_max_gap_not_in_sync_bytes
 
     def transferred_bytes_in_second(self, now_ms: int) -> int:
         return self._flow.transferred_bytes_in_second(now_ms)

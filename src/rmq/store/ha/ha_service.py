@@ -191,7 +191,7 @@ class HaService:
             connection.when_drained(slave.drained)
 
     def _alarm(self, host: str, rule: str, text: str) -> None:
-        """Say it, but not again for each peer and rule while it is fresh: a refused slave is back every 5 seconds."""
+        """Say it, but not again for each peer and rule while it is fresh: a refused slave is back after a moment."""
         now_ms = self.now_ms()
         self._alarms = {key: until_ms for key, until_ms in self._alarms.items() if until_ms > now_ms}
         if (host, rule) not in self._alarms and len(self._alarms) < MAX_ALARMS:
