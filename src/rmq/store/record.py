@@ -66,15 +66,15 @@ _SYS_FLAG_POSITION = 36
 _INT = struct.Struct(">i")
 _LONG = struct.Struct(">q")
 
-_CRC_PREFIX = b"__CRC32#\x01"
-_CRC_DIGITS_END = len(_CRC_PREFIX) - CRC_PROPERTY_BYTES
+CRC_PREFIX = b"__CRC32#\x01"
+_CRC_DIGITS_START = len(CRC_PREFIX) - CRC_PROPERTY_BYTES
 _MAGICS = (MAGIC_V1, MAGIC_V2)
 _TAGS_KEY = b"TAGS\x01"
 
 
-def crc_property(crc: int) -> bytes:
+def crc_digits(crc: int) -> bytes:
     """The whole-record CRC as Apache writes it: ten decimal digits, the least significant first."""
-    return _CRC_PREFIX + (b"%010d" % (crc & 0x7FFFFFFF))[::-1] + b"\x02"
+    return (b"%010d" % (crc & 0x7FFFFFFF))[::-1]
 
 
 def topic_field(topic: bytes) -> tuple[int, bytes]:
@@ -144,8 +144,8 @@ def scan_record(buffer: memoryview, position: int, limit: int, base_offset: int)
     if properties > end or end - properties != buffer[properties - 2] << 8 | buffer[properties - 1]:
         return None
     raw_properties = bytes(buffer[properties:end])
-    if raw_properties[-CRC_PROPERTY_BYTES:_CRC_DIGITS_END] == _CRC_PREFIX:
-        if crc_property(crc32(buffer[position : end - CRC_PROPERTY_BYTES])) != raw_properties[-CRC_PROPERTY_BYTES:]:
+    if raw_properties[-CRC_PROPERTY_BYTES:_CRC_DIGITS_START] == CRC_PREFIX:
+        if crc_digits(crc32(buffer[position : end - CRC_PROPERTY_BYTES])) != raw_properties[_CRC_DIGITS_START:-1]:
             return None
     elif crc32(buffer[body : body + body_bytes]) & 0x7FFFFFFF != body_crc and body_bytes:
         return None

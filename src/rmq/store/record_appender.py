@@ -14,7 +14,7 @@ from ..remoting.message_id import encode_host
 from ..remoting.message_properties import CRC_PROPERTY_BYTES, PROPERTIES_MAX_BYTES
 from .errors import StoreError
 from .put_message import PutResult, PutStatus
-from .record import BLANK_BYTES, HEADS, HOST_FLAGS, PROPERTIES_LENGTH, crc_property
+from .record import BLANK_BYTES, CRC_PREFIX, HEADS, HOST_FLAGS, PROPERTIES_LENGTH, crc_digits
 
 if TYPE_CHECKING:
     from .commit_log import CommitLog
@@ -29,6 +29,8 @@ _HEAD_AND_TOPIC_BYTES_MAX = 88 + 24 + 255 + 4 + BLANK_BYTES
 _SEPARATOR = 0x02
 
 _OK = PutStatus.OK
+# A named tuple without its generated __new__, which is a call in Python.
+_new_tuple = tuple.__new__
 _pack_properties_length = PROPERTIES_LENGTH.pack
 
 
@@ -110,7 +112,9 @@ class RecordAppender:
         )
         rest = topic + _pack_properties_length(properties_bytes) + raw_properties
         if self._crc_bytes:
-            log.parts += (record_head, body, rest, crc_property(crc32(rest, crc32(body, crc32(record_head)))))
+            # Joined first: one CRC over 300 bytes costs less than three over the pieces.
+            record = record_head + body + rest
+            log.parts += (record, CRC_PREFIX, crc_digits(crc32(record)), b"\x02")
         else:
             log.parts += (record_head, body, rest)
         log.position = position + size
@@ -118,6 +122,5 @@ class RecordAppender:
             if queue.deliver_delay_ms is not None:
                 tags_code = store_timestamp_ms + queue.deliver_delay_ms
             queue.add(position, size, tags_code)
-        return PutResult(
-            _OK, queue_offset, position, size, store_timestamp_ms, f"{self._store_host_hex}{position:016X}"
-        )
+        message_id = f"{self._store_host_hex}{position:016X}"
+        return _new_tuple(PutResult, (_OK, queue_offset, position, size, store_timestamp_ms, message_id))
