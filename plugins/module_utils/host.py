@@ -29,16 +29,21 @@ _PYTHON_ANSWER_S = 10
 
 @dataclass(frozen=True)
 class Listener:
-    """A TCP socket that listens; ``pid`` is None where the holder is another user's and we may not look."""
+    """A TCP socket that listens.
+
+    ``pid`` is None where the holder is another user's and we may not look: not as root either inside a container,
+    which leaves out the capability for that. ``uid``, the holder's user, is always to be had.
+    """
 
     address: str
     port: int
     pid: Optional[int]
+    uid: Optional[int] = None
 
     def holder(self) -> str:
         """Who it is, for an error message."""
         if self.pid is None:
-            return "a process of another user"
+            return f"a process of user {self.uid}"
         return f"process {self.pid} ({command_line(self.pid)})"
 
 
@@ -60,10 +65,10 @@ def listeners() -> List[Listener]:
     if not found:
         return []
     owners = _socket_owners()
-    return [Listener(address, port, owners.get(inode)) for address, port, inode in found]
+    return [Listener(address, port, owners.get(inode), uid) for address, port, inode, uid in found]
 
 
-def _socket_rows(table: str) -> Iterator[Tuple[str, int, str]]:
+def _socket_rows(table: str) -> Iterator[Tuple[str, int, str, int]]:
     try:
         with open(f"/proc/net/{table}") as rows:
             for row in rows:
@@ -71,7 +76,7 @@ def _socket_rows(table: str) -> Iterator[Tuple[str, int, str]]:
                 # The heading has no state of this form.
                 if fields[3] == _LISTEN:
                     address, port = fields[1].split(":")
-                    yield _address_text(address), int(port, 16), fields[9]
+                    yield _address_text(address), int(port, 16), fields[9], int(fields[7])
     except OSError:
         return
 
@@ -122,6 +127,15 @@ def command_line(pid: int) -> str:
         return "?"
 
 
+def user_of(pid: int) -> Optional[int]:
+    """The real user id of a process; None where it is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as source:
+            return next(int(line.split()[1]) for line in source if line.startswith("Uid:"))
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
 def descends_from(pid: int, ancestor: int) -> bool:
     """Whether ``pid`` is ``ancestor`` or a child of it at any depth."""
     while pid > 1:
@@ -129,6 +143,16 @@ def descends_from(pid: int, ancestor: int) -> bool:
             return True
         pid = _parent(pid)
     return False
+
+
+def user_of(pid: int) -> Optional[int]:
+    """The user id that a process runs as; None when it has ended."""
+    try:
+        with open(f"/proc/{pid}/status") as source:
+            fields = dict(line.split(":", 1) for line in source if ":" in line)
+        return int(fields["Uid"].split()[0])
+    except (OSError, KeyError, ValueError, IndexError):
+        return None
 
 
 def _parent(pid: int) -> int:

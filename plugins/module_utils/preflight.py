@@ -72,7 +72,7 @@ def _port_faults(request: Request) -> List[Fault]:
         for listener in listening:
             if listener.port != port.port or not any(host.collides(a, listener) for a in port.addresses):
                 continue
-            if _is_own(request, listener):
+            if is_own(request, listener):
                 continue
             found.append(
                 Fault(
@@ -87,10 +87,16 @@ def _port_faults(request: Request) -> List[Fault]:
     return found
 
 
-def _is_own(request: Request, listener: host.Listener) -> bool:
-    return (
-        request.own_pid is not None and listener.pid is not None and host.descends_from(listener.pid, request.own_pid)
-    )
+def is_own(request: Request, listener: host.Listener) -> bool:
+    """Whether the node itself listens there, which runs already.
+
+    Where the holder cannot be looked up, its user has to do: the nodes of one inventory never ask for the same port.
+    """
+    if request.own_pid is None:
+        return False
+    if listener.pid is None:
+        return listener.uid is not None and listener.uid == host.user_of(request.own_pid)
+    return host.descends_from(listener.pid, request.own_pid)
 
 
 def _folder_faults(request: Request) -> List[Fault]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.rocketmq.cluster.plugins.module_utils import host
+from ansible_collections.rocketmq.cluster.plugins.module_utils import preflight as preflight_rules
+from ansible_collections.rocketmq.cluster.plugins.module_utils import preflight as request
 from ansible_collections.rocketmq.cluster.plugins.modules import preflight
 
 from .run_module import run_module
@@ -91,10 +93,48 @@ def test_pid_file_of_a_stranger_does_not_count_as_the_node(tmp_path: Path) -> No
     assert run_module(preflight, options(tmp_path))["pid"] == 0
 
 
+@pytest.mark.parametrize(
+    ("uid", "own_pid", "count"),
+    [(os.getuid(), os.getpid(), 0), (os.getuid() + 1, os.getpid(), 1), (os.getuid(), None, 1)],
+)
+def test_port_whose_holder_cannot_be_seen_is_the_nodes_own_where_the_user_is(
+    uid: int, own_pid: int | None, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = host.Listener("127.0.0.1", 10911, None, uid)
+    monkeypatch.setattr(host, "listeners", lambda: [hidden])
+    asked = request.Request(
+        "broker-a", [], [request.Port(10911, ["127.0.0.1"], "listenPort", "x")], [], 0, "", own_pid, True
+    )
+    assert len(request.faults(asked, host.Python("/usr/bin/python3", (3, 11, 0)))) == count
+
+
 def test_listener_on_an_ipv6_wildcard_meets_every_address() -> None:
-    assert host.collides("127.0.0.1", host.Listener("::", 9876, None))
-    assert host.collides("0.0.0.0", host.Listener("127.0.0.1", 9876, None))
-    assert not host.collides("127.0.0.1", host.Listener("192.0.2.1", 9876, None))
+    assert host.collides("127.0.0.1", host.Listener("::", 9876, None, 0))
+    assert host.collides("0.0.0.0", host.Listener("127.0.0.1", 9876, None, 0))
+    assert not host.collides("127.0.0.1", host.Listener("192.0.2.1", 9876, None, 0))
+
+
+def test_port_of_the_running_node_is_its_own_where_a_container_hides_the_holder() -> None:
+    def is_own(uid: int) -> bool:
+        request = preflight_rules.Request(
+            node="broker-a",
+            addresses=[],
+            ports=[],
+            folders=[],
+            need_bytes=0,
+            python="",
+            own_pid=os.getpid(),
+            systemd=True,
+        )
+        return preflight_rules.is_own(request, host.Listener("127.0.0.1", 9876, None, uid))
+
+    assert is_own(os.getuid())
+    assert not is_own(os.getuid() + 1)
+
+
+def test_listener_is_known_by_its_user(taken_port: int) -> None:
+    (listener,) = [listener for listener in host.listeners() if listener.port == taken_port]
+    assert listener.uid == os.getuid()
 
 
 def test_interpreter_behind_a_virtual_environment_is_taken() -> None:
