@@ -145,16 +145,6 @@ def descends_from(pid: int, ancestor: int) -> bool:
     return False
 
 
-def user_of(pid: int) -> Optional[int]:
-    """The user id that a process runs as; None when it has ended."""
-    try:
-        with open(f"/proc/{pid}/status") as source:
-            fields = dict(line.split(":", 1) for line in source if ":" in line)
-        return int(fields["Uid"].split()[0])
-    except (OSError, KeyError, ValueError, IndexError):
-        return None
-
-
 def _parent(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/stat", "rb") as source:
