@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible_collections.rocketmq.cluster.plugins.module_utils import host
 from ansible_collections.rocketmq.cluster.plugins.module_utils import preflight as preflight_rules
-from ansible_collections.rocketmq.cluster.plugins.module_utils import preflight as request
 from ansible_collections.rocketmq.cluster.plugins.modules import preflight
 
 from .run_module import run_module
@@ -91,21 +90,6 @@ def test_pid_file_of_a_stranger_does_not_count_as_the_node(tmp_path: Path) -> No
     run_dir.mkdir(parents=True)
     (run_dir / "supervisor.pid").write_text(str(os.getpid()))
     assert run_module(preflight, options(tmp_path))["pid"] == 0
-
-
-@pytest.mark.parametrize(
-    ("uid", "own_pid", "count"),
-    [(os.getuid(), os.getpid(), 0), (os.getuid() + 1, os.getpid(), 1), (os.getuid(), None, 1)],
-)
-def test_port_whose_holder_cannot_be_seen_is_the_nodes_own_where_the_user_is(
-    uid: int, own_pid: int | None, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hidden = host.Listener("127.0.0.1", 10911, None, uid)
-    monkeypatch.setattr(host, "listeners", lambda: [hidden])
-    asked = request.Request(
-        "broker-a", [], [request.Port(10911, ["127.0.0.1"], "listenPort", "x")], [], 0, "", own_pid, True
-    )
-    assert len(request.faults(asked, host.Python("/usr/bin/python3", (3, 11, 0)))) == count
 
 
 def test_listener_on_an_ipv6_wildcard_meets_every_address() -> None:
