@@ -46,6 +46,8 @@ class BrokerContext:
     effective_settings: dict[str, str]
     #: `brokerPermission` as it is now.
     broker_permission: int
+    #: (total, free) bytes of the file system that holds a path, where the environment can tell.
+    disk_space: Callable[[str], tuple[int, int]] | None
     ha_runtime_info: Callable[[], HaRuntimeInfo]
     #: A slave: whether its master serves, so that clients should go there.
     is_master_online: Callable[[], bool]

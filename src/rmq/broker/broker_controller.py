@@ -66,6 +66,8 @@ class BrokerEnvironment:
     dice: random.Random
     memory_bytes: int | None = None
     limits: ServerLimits | None = None
+    #: (total, free) bytes of the file system that holds a path.
+    disk_space: Callable[[str], tuple[int, int]] | None = None
 
 
 class BrokerController:
@@ -183,6 +185,7 @@ class BrokerController:
             delay_levels_ms=delay_levels_ms,
             effective_settings={**{key: str(value) for key, value in settings.items()}, **config.to_properties()},
             broker_permission=config.broker_permission,
+            disk_space=self._environment.disk_space,
             ha_runtime_info=self._ha_runtime_info,
             is_master_online=self._is_master_online,
         )

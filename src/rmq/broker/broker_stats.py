@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from .latency_sample import LatencySample
+
 if TYPE_CHECKING:
     from ..env import Clock
 
@@ -23,6 +25,8 @@ K = TypeVar("K")
 class BrokerStats:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.put_latency = LatencySample(clock)
+        self.get_latency = LatencySample(clock)
         self.put_messages = 0
         self.got_messages = 0
         self._topic_puts: dict[str, int] = {}
@@ -77,8 +81,14 @@ class BrokerStats:
             self._morning = (self.put_messages, self.got_messages)
 
     def runtime_info(self) -> dict[str, str]:
-        """The counts by day of GET_BROKER_RUNTIME_INFO, in Apache's names."""
+        """Counts by day and timings of GET_BROKER_RUNTIME_INFO, in Apache's names."""
+        put = self.put_latency
         return {
+            "putMessageEntireTimeMax": str(put.max_ms),
+            "putMessageDistributeTime": put.distribution(),
+            "putLatency99": f"{put.percentile_ms(0.99):.2f}",
+            "putLatency999": f"{put.percentile_ms(0.999):.2f}",
+            "getMessageEntireTimeMax": str(self.get_latency.max_ms),
             "msgPutTotalYesterdayMorning": str(self._yesterday_morning[0]),
             "msgPutTotalTodayMorning": str(self._morning[0]),
             "msgPutTotalTodayNow": str(self.put_messages),

@@ -55,11 +55,16 @@ def runtime_info(context: BrokerContext) -> dict[str, str]:
         "brokerActive": "true" if not context.config.is_slave else "false",
         # Queues are written in the tick of their records: nothing is ever behind.
         "dispatchBehindBytes": "0",
+        "dispatchMaxBuffer": "0",
         "pageCacheLockTimeMills": "0",
         "remainTransientStoreBufferNumbs": "2147483647",
         "remainHowManyDataToFlush": human_readable(unflushed),
         "startAcceptSendRequestTimeStamp": str(context.config.start_accept_send_request_time_stamp_ms),
     }
+    if context.disk_space is not None:
+        total_bytes, free_bytes = context.disk_space(context.config.store_path_root_dir)
+        capacity = f"Total : {human_readable(total_bytes)}, Free : {human_readable(free_bytes)}."
+        table["commitLogDirCapacity"] = capacity
     table.update(context.stats.runtime_info())
     table.update(context.schedule.runtime_info())
     table.update(store.runtime_info())

@@ -214,6 +214,7 @@ def test_broker_config_and_runtime_info_hold_what_tools_print(client: Client) ->
         assert key in table, key
     for key in ("sendThreadPoolQueueSize", "pageCacheLockTimeMills", "earliestMessageTimeStamp", "timerReadBehind"):
         assert int(table[key]) >= -1, key
+    assert table["putMessageDistributeTime"].startswith("[<=0ms]:")
     assert all(isinstance(value, str) for value in table.values())
 
 

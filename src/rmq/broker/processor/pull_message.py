@@ -85,6 +85,7 @@ class PullMessageProcessor:
         self._clock = context.clock
         self._offsets = context.offsets
         self._stats = context.stats
+        self._latency = context.stats.get_latency
         self.hold = PullRequestHold(self._wake, context.store.max_offset, self._has_match)
         self._refuses_reads = config.is_slave and not config.slave_read_enable
 
@@ -114,9 +115,11 @@ class PullMessageProcessor:
         )
         group, topic = self._check(channel, request, pull)
         matches = self._matcher(channel, request, pull, group)
+        began_ms = self._latency.begin()
         found = self._store.get(
             pull.topic, pull.queue_id, pull.queue_offset, pull.max_count, pull.max_bytes, matches=matches
         )
+        self._latency.end(began_ms)
         code = self._code(pull, found)
         self._offsets.commit_pulled(pull.group, pull.topic, pull.queue_id, found.next_begin_offset)
         if may_suspend and pull.sys_flag & PULL_COMMIT_OFFSET_FLAG:

@@ -65,6 +65,7 @@ class SendMessageProcessor:
         self._topics = context.topics
         self._store = context.store
         self._stats = context.stats
+        self.put_latency = context.stats.put_latency
         self._clock = context.clock
         self._dice = dice
         self._writer = PropertyWriter(context.broker_properties)
@@ -329,7 +330,7 @@ _UNCOMMON = _TIMER_KEYS | {PROPERTY_DELAY, PROPERTY_TRANSACTION_PREPARED}
 class _Answer:
     """The one callback of a send: called by the store when the message is as safe as this broker promises."""
 
-    __slots__ = ("_channel", "_processor", "_queue_id", "_request", "_topic", "_uniq_key")
+    __slots__ = ("_began_ms", "_channel", "_processor", "_queue_id", "_request", "_topic", "_uniq_key")
 
     def __init__(
         self,
@@ -347,8 +348,10 @@ class _Answer:
         self._topic = topic
         self._queue_id = queue_id
         self._uniq_key = uniq_key
+        self._began_ms = processor.put_latency.begin()
 
     def __call__(self, result: PutResult) -> None:
+        self._processor.put_latency.end(self._began_ms)
         self._processor.count(result, self._topic, 1)
         self._processor.answer(self._request, self._channel, result, self._queue_id, self._uniq_key)
 
