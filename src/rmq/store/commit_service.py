@@ -56,7 +56,7 @@ class CommitService:
         self.arrived: list[Arrived] = []
         self.committed: list[Callable[[int], None]] = []
         self.dispatched = 0
-        """Up to where a slave's log has been looked through for whole records."""
+        """Every whole record below has its unit. On a slave the log may end with half a record behind it."""
         self.damaged_records = 0
         self._reactor = reactor
         self._log = commit_log
@@ -171,6 +171,7 @@ class CommitService:
         if was_raw:
             self._dispatch()
         elif self._log.written > start:
+            self.dispatched = self._log.written
             self._flush.last_store_timestamp_ms = self._now_ms
         touched, self._touched = self._touched, []
         answers, self._answers = self._answers, []

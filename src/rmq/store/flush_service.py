@@ -45,9 +45,11 @@ class FlushService:
         commit_log: CommitLog,
         queues: ConsumeQueueStore,
         *,
+        complete_up_to: Callable[[], int],
         on_flushed: Callable[[int], None],
         on_failed: Callable[[OSError], None],
     ) -> None:
+        """complete_up_to: the physical offset below which every record has its unit in its queue."""
         self.checkpoint = StoreCheckpoint()
         self.last_store_timestamp_ms = 0
         """Store time of the newest record that is written."""
@@ -56,10 +58,12 @@ class FlushService:
         self._reactor = reactor
         self._log = commit_log
         self._queues = queues
+        self._complete_up_to = complete_up_to
         self._on_flushed = on_flushed
         self._on_failed = on_failed
         self._syncing = False
-        self._sync_number = 0
+        self._checkpointing = False
+        self._generation = 0
         self._wanted = False
         self._stopped = False
         self._timer: Timer | None = None
@@ -83,29 +87,33 @@ class FlushService:
             self._wanted = True
             return
         self._wanted = False
-        if self._log.flushed < self._log.written:
-            self._sync([], None)
+        if self._log.flushed >= self._log.written:
+            return
+        self._syncing = True
+        self._sync(self._log.files_to_flush(), lambda: None, self._synced)
 
     def flush_and_checkpoint(self) -> None:
-        """The same for log and queues, and then the checkpoint files. Skipped while a sync is under way."""
-        if self._syncing or self._stopped:
+        """Log, queues, and then the checkpoint files, beside what flush() does: nobody waits for this one."""
+        if self._checkpointing or self._stopped:
             return
         try:
-            files = self._dirty_queue_files()
+            files = [*self._dirty_queue_files(), *self._log.files_to_flush()]
         except OSError as error:
             self._failed(error)
             return
-        self._sync(files, self._take_checkpoint(clean=False))
+        self._checkpointing = True
+        checkpoint = self._take_checkpoint(clean=False)
+        self._sync(files, lambda: self._write_checkpoints(checkpoint), self._checkpointed)
 
     @property
     def is_syncing(self) -> bool:
         """Files must not be closed now."""
-        return self._syncing
+        return self._syncing or self._checkpointing
 
     def disregard_current(self) -> None:
-        """Files were cut or removed on purpose: what becomes of the sync that is under way says nothing."""
-        self._sync_number += 1
-        self._syncing = False
+        """Files were cut or removed on purpose: what becomes of the syncs that are under way says nothing."""
+        self._generation += 1
+        self._syncing = self._checkpointing = False
 
     def flush_now(self, *, clean: bool) -> None:
         """Blocking: everything synced, checkpoints written. Raises OSError."""
@@ -146,26 +154,23 @@ class FlushService:
         self.checkpoint.physic_msg_timestamp_ms = self.last_store_timestamp_ms
         self.checkpoint.logics_msg_timestamp_ms = self.last_store_timestamp_ms
         ends = {key: (queue.first_stored, queue.max_offset) for key, queue in self._queues.table.items()}
-        return QueueCheckpoint(self._log.written, clean, ends)
+        complete = self._complete_up_to()
+        return QueueCheckpoint(complete, clean and complete == self._log.written, ends)
 
-    def _sync(self, queue_files: list[File], queue_checkpoint: QueueCheckpoint | None) -> None:
-        self._syncing = True
-        self._sync_number += 1
-        number = self._sync_number
+    def _sync(self, files: list[File], then: Callable[[], None], synced: Callable[[], None]) -> None:
+        """Sync files and do `then` in a thread; afterwards everything that is written now is durable."""
+        generation = self._generation
         target = self._log.written
         store_timestamp_ms = self.last_store_timestamp_ms
-        files = [*self._log.files_to_flush(), *queue_files]
 
         def work() -> None:
             for file in files:
                 file.datasync()
-            if queue_checkpoint is not None:
-                self._write_checkpoints(queue_checkpoint)
+            then()
 
         def done(outcome: BaseException | None) -> None:
-            if number != self._sync_number:
+            if generation != self._generation:
                 return
-            self._syncing = False
             if isinstance(outcome, BaseException):
                 self._failed(outcome)
                 return
@@ -173,10 +178,17 @@ class FlushService:
                 self._log.flushed = target
                 self.checkpoint.physic_msg_timestamp_ms = store_timestamp_ms
                 self._on_flushed(target)
-            if self._wanted:
-                self.flush()
+            synced()
 
         self._reactor.run_blocking(work, done)
+
+    def _synced(self) -> None:
+        self._syncing = False
+        if self._wanted:
+            self.flush()
+
+    def _checkpointed(self) -> None:
+        self._checkpointing = False
 
     def _write_checkpoints(self, queue_checkpoint: QueueCheckpoint) -> None:
         root: Path = self._config.root

@@ -119,13 +119,18 @@ class LogRecovery:
             queue.max_offset,
             end,
         )
+        return self._end_of(queue)
+
+    def _end_of(self, queue: ConsumeQueue) -> int:
+        """Where the record of the queue's last unit ends; 0 for an empty queue."""
         if queue.is_empty:
             return 0
         physical_offset, size, _ = queue.unit(queue.max_offset - 1)
         return physical_offset + (0 if size == FILLER_SIZE else size)
 
     def _at_record(self, start: int) -> int:
-        """start, where a record, a blank one or zeros begin; else the start of its file, where one always does."""
+        """start, where a record, a blank one or zeros begin, or a unit's record ends (half a record may follow on a
+        slave); else the start of its file, where one always begins."""
         if not self._files.contains(start):
             return start
         file_start, view = self._view(start)
@@ -135,6 +140,7 @@ class LogRecovery:
             scan_record(view, position, len(view), file_start) is not None
             or is_blank(view, position, len(view))
             or head == bytes(len(head))
+            or any(self._end_of(queue) == start for queue in self._queues)
         ):
             return start
         return file_start

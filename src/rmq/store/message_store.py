@@ -73,6 +73,7 @@ class MessageStore:
         self._reactor = reactor
         self._on_fatal = on_fatal
         self._failure: str | None = None
+        self._is_loaded = False
         self._is_running = False
         self._held = ExitStack()
         self._making_file_at = -1
@@ -86,7 +87,14 @@ class MessageStore:
             slave_timeout_ms=config.slave_timeout_ms if config.waits_for_slaves else None,
         )
         self._flush = FlushService(
-            config, disk, reactor, self._log, self._queues, on_flushed=self._flushed, on_failed=self._fail
+            config,
+            disk,
+            reactor,
+            self._log,
+            self._queues,
+            complete_up_to=lambda: self._commits.dispatched,
+            on_flushed=self._flushed,
+            on_failed=self._fail,
         )
         self._commits = CommitService(
             config,
@@ -145,6 +153,15 @@ class MessageStore:
             self._log.files.ensure(0)
         disk.replace_file(config.root / ABORT_FILE, str(os.getpid()).encode())
         self._flush.flush_now(clean=False)
+        self._is_loaded = True
+        log.info(
+            "store: commit log from %d to %d, %d records walked from %d, %d damaged ranges",
+            self._log.min_offset,
+            self._log.written,
+            self.recovery.records,
+            self.recovery.start,
+            len(self.recovery.damaged_ranges),
+        )
 
     def start(self) -> None:
         """Start flushing, cleaning and taking messages. On the loop, after load()."""
@@ -157,7 +174,11 @@ class MessageStore:
     def shutdown(self) -> None:
         """Blocking, clean: everything synced, checkpoint written, abort removed, lock given back.
 
-        After a failure nothing more is written and abort stays. Raises StoreError when the last sync fails."""
+        After a failure nothing more is written and abort stays. Raises StoreError when the last sync fails. A store
+        that load() refused, or that is shut down already, stays as it is."""
+        if not self._is_loaded:
+            return
+        self._is_loaded = False
         self._commits.accepting = False
         self._commits.commit_now()
         self._is_running = False
@@ -334,7 +355,7 @@ class MessageStore:
             "consumeQueueDiskRatio": ratio,
             "commitLogMinOffset": str(self._log.min_offset),
             "commitLogMaxOffset": str(self._log.written),
-            "dispatchBehindBytes": str(self._log.written - self._commits.dispatched if self._is_slave else 0),
+            "dispatchBehindBytes": str(self._log.written - self._commits.dispatched),
             "damagedRanges": str(len(self.recovery.damaged_ranges)),
             "damagedRecords": str(len(self._reader.damaged) + self._commits.damaged_records),
             "forcedCleanFiles": str(self._clean.forced_files),
@@ -358,6 +379,8 @@ class MessageStore:
 
     def _fail(self, error: OSError) -> None:
         """Nothing is acknowledged any more; reads go on."""
+        if self._failure is not None:
+            return
         self._failure = f"{self.config.root}: {error}: nothing more can be acknowledged"
         log.critical("store: %s", self._failure)
         self._decide_accepting()

@@ -347,7 +347,10 @@ class FakeDisk:
         if path not in self._names:
             self.open(path)
         self._locks[path] = self.pid
+        life = self.life
         try:
             yield
         finally:
-            self._locks.pop(path, None)
+            # After a kill the lock may be somebody else's by now.
+            if life == self.life:
+                self._locks.pop(path, None)

@@ -88,6 +88,24 @@ def test_empty_slave_begins_where_its_master_lets_it() -> None:
     assert (again.store.min_offset("T", 0), again.read_all()) == (first, wanted)
 
 
+@pytest.mark.parametrize("clean", [True, False], ids=["clean-stop", "kill"])
+def test_slave_restarts_at_the_last_whole_record_without_walking_the_log(clean: bool) -> None:
+    source, target = master(), slave()
+    half = source.read_all("T", 2)[-1].physical_offset + 50
+    at = 0
+    while at < half:
+        data = source.store.read_log(at, min(4096, half - at))
+        target.store.append_raw(at, data)
+        at += len(data)
+    target.reactor.run_for(70_000)
+    disk = target.stop() if clean else target.kill()
+    again = StoreCase(disk, broker_role=BrokerRole.SLAVE, broker_id=1)
+    assert again.store.max_physical_offset == half - 50
+    assert again.store.recovery.records == 0
+    feed(source, again, random.Random(1))
+    assert again.read_all("T", 2) == source.read_all("T", 2)
+
+
 def test_slave_refuses_puts_and_serves_reads() -> None:
     source, target = master(), slave()
     feed(source, target, random.Random(1))

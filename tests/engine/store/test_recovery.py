@@ -18,7 +18,7 @@ from tests.engine.store.store_case import (
     queue_path,
 )
 
-from rmq.store import FlushDiskType, PutResult, PutStatus, StoreError
+from rmq.store import FlushDiskType, MessageStore, PutResult, PutStatus, StoreConfig, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -264,6 +264,17 @@ def test_lock_comes_before_everything_else() -> None:
     case.disk.operations.clear()
     with pytest.raises(StoreError):
         StoreCase(case.disk.another_process(4712))
+    assert case.disk.operations == []
+
+
+def test_shutdown_of_a_store_that_was_refused_touches_nothing() -> None:
+    case = StoreCase()
+    case.put_many(5)
+    other = MessageStore(StoreConfig(root=ROOT), case.disk.another_process(4712), case.reactor)
+    with pytest.raises(StoreError):
+        other.load()
+    case.disk.operations.clear()
+    other.shutdown()
     assert case.disk.operations == []
 
 
