@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import socket
 import sys
 from dataclasses import replace
@@ -111,6 +112,12 @@ def _host_name() -> str:
     return name if NAME.fullmatch(name) else "DEFAULT_BROKER"
 
 
+def _disk_space(path: str) -> tuple[int, int]:
+    """(total, free) bytes, as brokerStatus prints them."""
+    usage = shutil.disk_usage(path)
+    return usage.total, usage.free
+
+
 def _print_config(options: argparse.Namespace) -> int:
     try:
         values = read_broker_settings(options)
@@ -138,8 +145,11 @@ class _Broker:
         idle_s = settings.get("serverChannelMaxIdleTimeSeconds")
         if isinstance(idle_s, int):
             limits = replace(limits, idle_ms=idle_s * 1000)
+        backlog = settings.get("serverSocketBacklog")
+        if isinstance(backlog, int):
+            reactor.listen_backlog = backlog
         memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        environment = BrokerEnvironment(reactor, disk, random.Random(), memory_bytes, limits)
+        environment = BrokerEnvironment(reactor, disk, random.Random(), memory_bytes, limits, _disk_space)
         self._reactor = reactor
         try:
             self._controller = BrokerController(settings, environment, on_fatal=on_fatal)

@@ -69,6 +69,7 @@ class _NameServer:
     def __init__(self, config: NamesrvConfig, reactor: AsyncioReactor, disk: SystemDisk) -> None:
         self._config = config
         self._reactor = reactor
+        reactor.listen_backlog = config.server_socket_backlog
         self._controller = NamesrvController(config, reactor, disk)
 
     def start(self) -> str:

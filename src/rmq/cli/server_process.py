@@ -40,6 +40,8 @@ READY_LOOK_MS = 50
 GC_THRESHOLD = 50_000
 
 EXIT_FAILED = 1
+# After this the system ends a process whose disk has failed, whatever it waits for.
+FAILED_STOP_WITHIN_S = 30
 
 
 class StartError(Exception):
@@ -101,8 +103,10 @@ class ServerProcess:
         threading.current_thread().name = node
 
     def fail(self, cause: str) -> None:
-        """End the process, although it was up: it cannot keep its promises any more."""
-        self._exit_code = self._failed(cause)
+        """End the process, although it was up: it cannot keep its promises any more. What can be put away is put away;
+        a disk that never answers does not hold up the end."""
+        self._exit_code = self._tell(f"The {self._kind.value} failed: {' '.join(cause.split())}")
+        signal.alarm(FAILED_STOP_WITHIN_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _run(self, reactor: AsyncioReactor, make_server: Callable[[AsyncioReactor, SystemDisk], Server]) -> None:
@@ -161,7 +165,9 @@ class ServerProcess:
             reactor.call_later(interval_ms, lambda: self._keep_alive(reactor))
 
     def _failed(self, cause: str) -> int:
-        line = write_failure(self._kind, cause)
+        return self._tell(write_failure(self._kind, cause))
+
+    def _tell(self, line: str) -> int:
         self._log.error("%s", line)
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)  # noqa: T201

@@ -82,9 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--child-pid-file", type=Path, help="default: the pid file's name with .child behind it")
     parser.add_argument("--log", type=Path, help="where output goes; default: where the supervisor's goes")
     parser.add_argument("--env", action="append", default=[], metavar="K=V", help="for the child's environment")
-    parser.add_argument(
-        "--detach", action="store_true", help="go to the background (give a --log too)"
-    )
+    parser.add_argument("--detach", action="store_true", help="go to the background (give a --log too)")
     parser.add_argument("--restart-sec", type=float, default=5.0)
     parser.add_argument("--start-limit-burst", type=int, default=5)
     parser.add_argument("--start-limit-interval-sec", type=float, default=300.0)

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     Persisted = Callable[[BaseException | None], None]
 
 NAMESPACE_ORDER_TOPIC_CONFIG = "ORDER_TOPIC_CONFIG"
-# Ordered topics of a large cluster are some thousands, each with a line of broker names.
-ENTRIES_MAX = 100_000
+# Ordered topics of a large cluster are some thousands, each with a line of broker names: a megabyte. All of it is
+# written with each change and anybody may put, so it is bounded as a whole.
+TOTAL_CHARS_MAX = 16 * 1024 * 1024
 NAME_CHARS_MAX = 512
 VALUE_CHARS_MAX = 65_536
 
@@ -45,6 +46,7 @@ class KVConfigManager:
         self._table: dict[str, dict[str, str]] = {}
         self._waiting: list[Persisted] = []
         self._is_writing = False
+        self._total_chars = 0
         self.version = 0
 
     def load(self) -> None:
@@ -55,6 +57,8 @@ class KVConfigManager:
             return
         except (OSError, JavaJsonError, ValueError) as error:
             raise KVConfigError(f"{self._path} cannot be read: {error}") from None
+        entries = [(name, *entry) for name, table in self._table.items() for entry in table.items()]
+        self._total_chars = sum(_chars(*entry) for entry in entries)
 
     def get(self, namespace: str, key: str) -> str | None:
         return self._table.get(namespace, {}).get(key)
@@ -67,14 +71,21 @@ class KVConfigManager:
         """done gets None when the file holds it, else why not. Raises RequestRefused beyond the limits."""
         if max(len(namespace), len(key)) > NAME_CHARS_MAX or len(value) > VALUE_CHARS_MAX:
             raise RequestRefused(ResponseCode.INVALID_PARAMETER, "namespace, key or value is too long")
-        if sum(map(len, self._table.values())) >= ENTRIES_MAX and self.get(namespace, key) is None:
-            raise RequestRefused(ResponseCode.INVALID_PARAMETER, f"there are {ENTRIES_MAX} entries already")
+        old = self.get(namespace, key)
+        total = self._total_chars + _chars(namespace, key, value) - (0 if old is None else _chars(namespace, key, old))
+        if total > TOTAL_CHARS_MAX:
+            raise RequestRefused(
+                ResponseCode.INVALID_PARAMETER, f"all entries together exceed {TOTAL_CHARS_MAX} characters"
+            )
+        self._total_chars = total
         self._table.setdefault(namespace, {})[key] = value
         self._log.info("KV config: %s %s = %s", namespace, key, value)
         self._persist(done)
 
     def delete(self, namespace: str, key: str, done: Persisted) -> None:
-        if self._table.get(namespace, {}).pop(key, None) is not None:
+        old = self._table.get(namespace, {}).pop(key, None)
+        if old is not None:
+            self._total_chars -= _chars(namespace, key, old)
             self._log.info("KV config: %s %s is deleted", namespace, key)
         self._persist(done)
 
@@ -108,6 +119,11 @@ def _table_of(value: object) -> dict[str, dict[str, str]]:
     if not isinstance(table, dict) or not all(_is_texts(entries) for entries in table.values()):
         raise ValueError('it is not {"configTable":{namespace:{key:value}}}')
     return table
+
+
+def _chars(namespace: str, key: str, value: str) -> int:
+    """What an entry costs; the namespace is counted with each of its entries, so that many small ones cost too."""
+    return len(namespace) + len(key) + len(value)
 
 
 def _is_texts(entries: object) -> bool:

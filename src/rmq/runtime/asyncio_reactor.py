@@ -49,6 +49,8 @@ class AsyncioReactor:
         self._log = log if log is not None else logging.getLogger("rmq.runtime")
         self._loop, self.loop_name = _new_loop(use_uvloop)
         self._loop.set_exception_handler(self._on_loop_error)
+        # serverSocketBacklog; read by each `listen`.
+        self.listen_backlog = LISTEN_BACKLOG
         self._soon: list[Callable[[], None]] = []
         self._drain_is_due = False
         self._pool = ThreadPoolExecutor(BLOCKING_THREADS, thread_name_prefix="blocking")
@@ -139,7 +141,7 @@ class AsyncioReactor:
     # -- network --
 
     def listen(self, host: str, port: int, make_handler: Callable[[], ConnectionHandler]) -> AsyncioListener:
-        listener = AsyncioListener(_bind(host, port))
+        listener = AsyncioListener(_bind(host, port, self.listen_backlog))
         self._listeners.append(listener)
         self._spawn(self._serve(listener, make_handler))
         return listener
@@ -149,7 +151,7 @@ class AsyncioReactor:
             listener.server = await self._loop.create_server(
                 lambda: self._connection(make_handler()),
                 sock=listener.socket,
-                backlog=LISTEN_BACKLOG,
+                backlog=self.listen_backlog,
             )
 
     def connect(
@@ -216,7 +218,7 @@ def _new_loop(use_uvloop: bool) -> tuple[asyncio.AbstractEventLoop, str]:
     return asyncio.new_event_loop(), "asyncio"
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, backlog: int) -> socket.socket:
     """Bind and listen at once, so that a taken port is an error of the caller's start and not of some later tick."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -229,7 +231,7 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setblocking(False)
         bound.bind(address)
-        bound.listen(LISTEN_BACKLOG)
+        bound.listen(backlog)
     except OSError as error:
         bound.close()
         raise OSError(error.errno, f"cannot listen on {host}:{port}: {_reason(error)}") from None

@@ -7,6 +7,7 @@ import pytest
 from tests.engine.fakes import FakeDisk, FakeWorld
 from tests.engine.namesrv.harness import HOME, NameServer
 
+from rmq.namesrv import kv_config_manager
 from rmq.namesrv.namesrv_controller import NamesrvError
 from rmq.remoting.bodies import KVTable, TopicConfig, TopicList
 from rmq.remoting.codes import RequestCode, ResponseCode
@@ -210,6 +211,17 @@ def test_a_value_needs_a_namespace_and_a_key(server: NameServer, fields: dict[st
 def test_values_are_bounded(server: NameServer) -> None:
     assert put(server, value="x" * 70_000) == ResponseCode.INVALID_PARAMETER
     assert put(server, key="x" * 600) == ResponseCode.INVALID_PARAMETER
+
+
+def test_all_values_together_are_bounded_and_a_deletion_makes_room(
+    server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kv_config_manager, "TOTAL_CHARS_MAX", 200)
+    assert [put(server, key, "x" * 60) for key in ("a", "b", "c")] == [0, 0, ResponseCode.INVALID_PARAMETER]
+    assert put(server, "a", "y" * 60) == 0
+    assert put(restarted(server), "c", "x" * 60) == ResponseCode.INVALID_PARAMETER
+    server.client.ask(RequestCode.DELETE_KV_CONFIG, {"namespace": "ORDER_TOPIC_CONFIG", "key": "a"})
+    assert put(server, "c", "x" * 60) == 0
 
 
 # -- configuration --

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rmq.remoting.frame import FrameDecoder
 
 if TYPE_CHECKING:
-    from tests.engine.fakes import FakeWorld
+    from tests.engine.fakes import FakeReactor, FakeWorld
 
     from rmq.env import Connection
     from rmq.remoting.command import RemotingCommand
@@ -17,14 +17,22 @@ if TYPE_CHECKING:
 class Peer:
     """A raw client: writes bytes, collects frames, and says when it was closed."""
 
-    def __init__(self, world: FakeWorld, server: tuple[str, int], host: str = "192.0.2.9") -> None:
+    def __init__(
+        self,
+        world: FakeWorld,
+        server: tuple[str, int],
+        host: str = "192.0.2.9",
+        *,
+        reactor: FakeReactor | None = None,
+    ) -> None:
+        """A host of its own, or another connection from that of reactor."""
         self.world = world
         self.connection: Connection
         self.frames: list[RemotingCommand] = []
         self.writes_seen = 0
         self.is_closed = False
         self.decoder = FrameDecoder()
-        world.reactor(host).connect(*server, self, timeout_ms=1000, failed=self._failed)
+        (reactor or world.reactor(host)).connect(*server, self, timeout_ms=1000, failed=self._failed)
         world.settle()
 
     def _failed(self, error: OSError) -> None:
