@@ -29,14 +29,15 @@ class NodeProcessError(Exception):
 @dataclass(frozen=True)
 class Status:
     """``main_pid`` is what the service manager holds (with systemd the node itself, else the supervisor);
-    ``pid`` is the name server or broker."""
+    ``pid`` is the name server or broker; ``held``: it runs, or will be started again without us."""
 
     main_pid: Optional[int] = None
     pid: Optional[int] = None
+    held: bool = False
 
     @property
     def running(self) -> bool:
-        """Whether the node runs; a service manager that waits before the next try does not count."""
+        """Whether the node runs now; a service manager that waits before its next try does not count."""
         return self.pid is not None
 
 
@@ -74,9 +75,9 @@ class SystemdUnit(NodeProcess):
         self._run = run
 
     def status(self) -> Status:
-        state = self._show("MainPID")
+        state = self._show("MainPID", "ActiveState")
         pid = int(state.get("MainPID") or 0) or None
-        return Status(pid, pid)
+        return Status(pid, pid, state.get("ActiveState") not in ("inactive", "failed", None))
 
     def start(self) -> Status:
         state = self._show("NeedDaemonReload", "UnitFileState", "LoadState")
@@ -135,36 +136,45 @@ class Supervised(NodeProcess):
     def __init__(self, pid_file: str, launch: Optional[Launch] = None, clock: Clock = Clock()) -> None:
         self._launch = launch
         self._pid_file = pid_file
+        # The supervisor's own name for it.
+        self._child_file = f"{pid_file}.child"
         self._clock = clock
 
     def status(self) -> Status:
         main_pid = self._supervisor()
-        return Status(main_pid, child_of(main_pid)) if main_pid else Status()
+        return Status(main_pid, child_of(main_pid), True) if main_pid else Status()
 
     def start(self) -> Status:
         launch = self._launch
         if launch is None or not launch.command:
             raise NodeProcessError("a supervised node needs its command line to be started")
+        if os.path.exists(self._child_file):
+            os.unlink(self._child_file)
         with open(launch.console_file, "ab") as output:
-            process = subprocess.Popen(
+            # It goes to the background by itself, so this ends at once.
+            code = subprocess.run(
                 launch.command,
                 cwd=os.path.dirname(self._pid_file),
                 env=dict(os.environ, **launch.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,
                 close_fds=True,
-            )
+                check=False,
+            ).returncode
+        if code != 0:
+            raise NodeProcessError(f"the supervisor ended with exit code {code}; see {launch.console_file}")
+        return self._appeared()
+
+    def _appeared(self) -> Status:
+        """The child, or none where it has ended already: the supervisor notes its first child when it has one."""
         deadline = self._clock.monotonic() + _CHILD_S
         while self._clock.monotonic() < deadline:
             status = self.status()
-            if status.pid is not None:
+            if status.pid is not None or os.path.exists(self._child_file):
                 return status
-            if process.poll() is not None:
-                return Status()
             self._clock.sleep(_POLL_S)
-        return self.status()
+        return Status()
 
     def stop(self, timeout_s: float) -> None:
         status = self.status()

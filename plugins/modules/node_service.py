@@ -180,8 +180,8 @@ def main() -> None:
     process = _process(module, paths)
     marks: List[LogMark] = []
     try:
-        running = process.status().running
-        changed = params["state"] == "restarted" or running == (params["state"] == "stopped")
+        status = process.status()
+        changed = {"restarted": True, "started": not status.running, "stopped": status.held}[params["state"]]
         if changed and not module.check_mode:
             marks = _change(process, params, paths)
         pid = process.status().pid or 0

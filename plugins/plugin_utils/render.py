@@ -118,7 +118,7 @@ def render_node(root: Path, node: Mapping[str, Any], look: Mapping[str, Any], ar
 
 def supervised(python: str, archive: str, paths: NodePaths, command: list[str]) -> list[str]:
     """The supervisor's command line around a node's own."""
-    return [python, archive, "supervise", "--pid-file", paths.pid_file, "--", *command]
+    return [python, archive, "supervise", "--detach", "--pid-file", paths.pid_file, "--", *command]
 
 
 def _command(node: Mapping[str, Any], look: Mapping[str, Any], paths: NodePaths, archive: EngineArchive) -> list[str]:
