@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every case runs against both engines; `--engine` picks one."""
+"""Every case can run against both engines. `--engine` picks one; `--long` leaves none out."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ PrintFigures = Callable[[str], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engine", choices=sorted(ENGINES), help="run the cases against this engine only")
+    parser.addoption("--long", action="store_true", help="run every case against Apache's engine too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both: runs against Apache's engine also without --long")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -30,6 +35,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = metafunc.config.getoption("--engine")
         names = [chosen] if chosen else sorted(ENGINES, reverse=True)
         metafunc.parametrize("engine", [ENGINES[name] for name in names], ids=names)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Apache's engine starts slowly and copies topics to its slaves once a minute: its full round takes ten minutes."""
+    if config.getoption("--long") or config.getoption("--engine"):
+        return
+    kept = [item for item in items if not _is_on_apache(item) or item.get_closest_marker("both")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def _is_on_apache(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and hasattr(item, "callspec") and "apache" in item.callspec.id.split("-")
 
 
 @pytest.fixture

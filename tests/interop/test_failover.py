@@ -34,7 +34,7 @@ def test_a_killed_master_costs_no_acknowledged_message_and_its_slave_serves_what
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("fault", ["killed", "frozen"])
+@pytest.mark.parametrize("fault", [pytest.param("killed", marks=pytest.mark.both), "frozen"])
 def test_without_its_slave_a_sync_master_never_answers_send_ok(
     fault: str, start_cluster: StartCluster, start_client: StartClient
 ) -> None:

@@ -14,7 +14,9 @@ COUNT = 10_000
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("mode", ["single-master", "2m-noslave", "2m-2s-async", "2m-2s-sync"])
+@pytest.mark.parametrize(
+    "mode", ["single-master", "2m-noslave", "2m-2s-async", pytest.param("2m-2s-sync", marks=pytest.mark.both)]
+)
 def test_ten_thousand_messages_arrive_once_and_intact(
     mode: str, start_cluster: StartCluster, start_client: StartClient
 ) -> None:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .harness.client import ClientProcess, MqadminResult, mqadmin
+from .harness.client import ClientProcess, MqadminResult, create_topic, mqadmin
 from .harness.cluster import Cluster
 from .harness.engine import ENGINES
 
@@ -64,7 +65,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Side]]
             cluster = stack.enter_context(Cluster(engine, directory / "cluster", "2m-2s-sync")).start()
             sides[name] = Side(cluster, directory)
         for side in sides.values():
-            side.cluster.create_topic(TOPIC)
+            create_topic(side.directory, side.cluster.namesrv_addr, TOPIC)
             options = {"namesrv": side.cluster.namesrv_addr, "topic": TOPIC}
             with ClientProcess(side.directory, "produce", count=SENT, tag="a", **options) as producer:
                 producer.finish()
@@ -98,7 +99,8 @@ OURS_ALONE = ("damaged", "forcedCleanFiles")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_mqadmin_answers_as_on_apache(command: tuple[str, ...], sides: dict[str, Side]) -> None:
-    results = {name: side.run(*command) for name, side in sides.items()}
+    with ThreadPoolExecutor() as pool:
+        results = dict(zip(sides, pool.map(lambda side: side.run(*command), sides.values()), strict=True))
     assert results["python"].status == results["apache"].status
     shapes = {name: sides[name].shape(result.stdout) for name, result in results.items()}
     missing = [line for line in shapes["apache"] if line not in shapes["python"]]

@@ -23,7 +23,7 @@ _candidates = itertools.cycle(range(_FIRST + os.getpid() * _STEP % (_LAST - _FIR
 def free_broker_port() -> int:
     """A listenPort with the two ports that go with it, on every address of this machine."""
     for base in itertools.islice(_candidates, (_LAST - _FIRST) // _STEP):
-        if all(_is_free(base + offset) for offset in _BROKER_OFFSETS):
+        if all(is_free(base + offset) for offset in _BROKER_OFFSETS):
             return base
     raise RuntimeError(f"no free port between {_FIRST} and {_LAST}")
 
@@ -32,7 +32,7 @@ def free_port() -> int:
     return free_broker_port()
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
