@@ -63,7 +63,6 @@ class BrokerConfig:
     revive_queue_num: int = _key("reviveQueueNum", 8)
     timer_wheel_enable: bool = _key("timerWheelEnable", True)
     validate_system_topic_when_update_topic: bool = _key("validateSystemTopicWhenUpdateTopic", True)
-    clear_retry_topic_when_delete_topic: bool = _key("clearRetryTopicWhenDeleteTopic", True)
     enable_mixed_message_type: bool = _key("enableMixedMessageType", False)
 
     # Sending.

@@ -93,7 +93,6 @@ HONOURED_BROKER = frozenset(
         "msgTraceTopicName",
         "enableCreateSysGroup",
         "validateSystemTopicWhenUpdateTopic",
-        "clearRetryTopicWhenDeleteTopic",
         "enableMixedMessageType",
         "reviveQueueNum",
         # Flow limits
