@@ -50,9 +50,9 @@ class Machine:
 
     def play(self, playbook: str) -> str:
         """Runs a playbook as the README does; returns what it printed."""
-        command = [Path(sys.executable).with_name("ansible-playbook"), f"playbooks/{playbook}.yml"]
+        ansible_playbook = os.fspath(Path(sys.executable).with_name("ansible-playbook"))
         done = subprocess.run(
-            [*command, "-e", f"rocketmq_port_offset={self.offset}"],
+            [ansible_playbook, f"playbooks/{playbook}.yml", "-e", f"rocketmq_port_offset={self.offset}"],
             cwd=ROOT,
             env=os.environ | {"HOME": str(self.home), "ANSIBLE_NOCOLOR": "1"},
             stdin=subprocess.DEVNULL,
