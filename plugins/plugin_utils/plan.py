@@ -95,7 +95,9 @@ def make_plan(
     nobody has looked yet.
     """
     nodes = [dict(item, default_address=looks.get(item["host"], {}).get("address", "")) for item in hosts]
-    topology, faults = inventory.examine(mode, nodes, resolved=bool(looks))
+    # A play in batches has looked at some of the hosts only.
+    resolved = bool(looks) and all(looks.get(item["host"]) for item in hosts)
+    topology, faults = inventory.examine(mode, nodes, resolved=resolved)
     faults += [_no_apache(node) for node in topology.nodes if node.engine is Engine.APACHE]
     variables = {item["host"]: dict(item) for item in hosts}
     faults += _deployment_faults(topology, variables, looks)

@@ -70,6 +70,16 @@ def test_inventory_is_right_before_anybody_has_looked_at_the_hosts() -> None:
     assert (faults, made is not None) == ([], True)
 
 
+def test_play_in_batches_knows_the_addresses_of_the_hosts_it_has_seen() -> None:
+    named = [dict(host, ansible_host=f"{host['host']}.example") for host in hosts_of("single-master")]
+    for host in named:
+        host.pop("ansible_connection")
+    first = {named[0]["host"]: look_at(named[0]), named[1]["host"]: {}}
+    assert plan.make_plan("single-master", named, first)[1] == []
+    nowhere = {host["host"]: look_at(host, address="") for host in named}
+    assert len(plan.make_plan("single-master", named, nowhere)[1]) == 2
+
+
 def test_one_node_of_a_machine_installs_what_the_machine_has_once() -> None:
     assert [node.host for node in planned("2m-2s-sync").nodes.values() if node.leader] == ["ns-1"]
 
