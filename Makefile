@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 MODE ?= 2m-2s-sync
 BIN := .venv/bin
+COLLECTION := ansible_collections.rocketmq.cluster
 
 .PHONY: help
 help: ## list the targets
@@ -41,11 +42,14 @@ check: format lint types tidy units engine ## the fast half: format, lint, types
 format: setup ## all Python is formatted
 	@$(BIN)/ruff format --check --quiet .
 
-lint: setup ## ruff
+lint: setup ## ruff, and shellcheck where it is installed
 	@$(BIN)/ruff check --quiet .
+	@! command -v shellcheck >/dev/null || shellcheck --external-sources tools/*.sh .ci/run
 
 types: setup ## mypy, strict
-	@$(BIN)/mypy src plugins/module_utils/rmq tests
+	@$(BIN)/mypy src plugins/module_utils/rmq tests/engine tests/interop tests/molecule tests/tidy tools
+	@# Ansible imports plugins, and their tests, by the collection's name.
+	@MYPYPATH=.dev:plugins/module_utils:src $(BIN)/mypy -p $(COLLECTION).plugins -p $(COLLECTION).tests.unit
 
 tidy: setup ## what a linter cannot guard: import directions, old syntax, licences, long functions
 	@$(BIN)/pytest -q tests/tidy

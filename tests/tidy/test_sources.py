@@ -25,7 +25,7 @@ GPL_FOLDERS = ("plugins/modules/", "plugins/action/", "plugins/plugin_utils/", "
 
 LEFTOVER = re.compile(r"\b(?:" + "|".join(["FIX" + "ME", "X" + "XX", "HACK" + r":"]) + r")\b")
 # Places that exist on one machine only, and hosts that a package client is configured with.
-MACHINE_PATH = re.compile(r"(?<![\w.<$}-])/(?:work|home/[a-z]+|root)/[\w.-]+")
+MACHINE_PATH = re.compile(r"(?<![\w.<$}-])/(?:work|root|tmp/apache)/[\w.-]+")
 REGISTRY_HOST = re.compile(
     r"https?://[^\s\"')>]*(?:pypi|pythonhosted|npmjs|repo1?\.maven|goproxy|crates\.io|deb\.debian|artifactory|nexus)",
     re.IGNORECASE,

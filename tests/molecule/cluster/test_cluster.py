@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import testinfra  # type: ignore[import-untyped]
+import testinfra
 from tests.interop.harness import failover, wire
 from tests.interop.harness.client import ClientProcess, create_topic
 from tests.interop.harness.containers import ContainerBroker, ContainerCluster
 from tests.interop.harness.waiting import wait_for
 
 if TYPE_CHECKING:
-    from testinfra.host import Host  # type: ignore[import-untyped]
+    from testinfra.host import Host
 
 NETWORK = "172.31.76"
 NAMESRVS = {"rmq-ns-1": f"{NETWORK}.11:9876", "rmq-ns-2": f"{NETWORK}.12:9876"}

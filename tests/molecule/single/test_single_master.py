@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import testinfra  # type: ignore[import-untyped]
+import testinfra
 from tests.interop.harness import wire
 from tests.interop.harness.client import ClientProcess
 from tests.interop.harness.waiting import wait_for
@@ -17,7 +17,7 @@ from tests.interop.harness.waiting import wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from testinfra.host import Host  # type: ignore[import-untyped]
+    from testinfra.host import Host
 
 CONTAINER = "rmq-single"
 ADDRESS = "172.31.77.11"
