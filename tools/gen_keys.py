@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Write the key registry of the shared half from the table that was read off Apache RocketMQ by reflection.
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Write docs/SETTINGS.md from the tables that decide: keys, their use, defaults that differ, rules.
 

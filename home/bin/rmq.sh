@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Read by the commands beside it (. rmq.sh): finds ROCKETMQ_HOME, an interpreter and the engine, then becomes the command.
 #
 #   where it lies                       the engine
