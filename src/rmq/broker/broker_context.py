@@ -49,5 +49,7 @@ class BrokerContext:
     #: (total, free) bytes of the file system that holds a path, where the environment can tell.
     disk_space: Callable[[str], tuple[int, int]] | None
     ha_runtime_info: Callable[[], HaRuntimeInfo]
+    #: Calls back when the name servers have the topics as they are now.
+    when_announced: Callable[[Callable[[], None]], None]
     #: A slave: whether its master serves, so that clients should go there.
     is_master_online: Callable[[], bool]

@@ -187,6 +187,7 @@ class BrokerController:
             broker_permission=config.broker_permission,
             disk_space=self._environment.disk_space,
             ha_runtime_info=self._ha_runtime_info,
+            when_announced=self._when_announced,
             is_master_online=self._is_master_online,
         )
 
@@ -213,6 +214,9 @@ class BrokerController:
 
     def _ha_runtime_info(self) -> HaRuntimeInfo:
         return self.replication.runtime_info()
+
+    def _when_announced(self, done: Callable[[], None]) -> None:
+        self.outer_api.when_announced(done)
 
     def _is_master_online(self) -> bool:
         return self.replication.is_master_online

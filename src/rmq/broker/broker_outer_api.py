@@ -5,6 +5,7 @@
     start, and each registerNameServerPeriod        103 with all topics
     topics changed (collected for one tick)         103 with these topics; with all of them after a deletion
     a name server refused, was away or came back    103 with all topics, tried each WATCH_MS
+    a slave has not been told of its master yet     103 with all topics, tried each WATCH_MS
     clean stop                                      104
 
 A name server forgets a broker when its connection closes; that is noticed here by the closed connection, so a name
@@ -39,8 +40,13 @@ if TYPE_CHECKING:
     #: (masterAddr, haServerAddr) of this brokerName's master, as a name server knows them; empty where it does not.
     MasterFound = Callable[[str, str], None]
 
-#: How often unreachable, restarted and refusing name servers are tried again.
+#: How often unreachable, restarted and refusing name servers are tried again, and how soon a slave that booted before
+#: its master finds it (Apache: up to 30 s, with the pair unreplicated meanwhile).
 WATCH_MS = 2_000
+
+#: An administrator's change of a topic is answered when the name servers have it, or after this long: a name server
+#: that does not answer must not hold up administration.
+ANNOUNCE_TIMEOUT_MS = 3_000
 
 #: Bounds of registerNameServerPeriod, as Apache forces them.
 PERIOD_MIN_MS = 10_000
@@ -55,7 +61,8 @@ log = logging.getLogger(__name__)
 @dataclass
 class _NameServer:
     is_registered: bool = False
-    is_asked: bool = False
+    #: Registrations that are not answered yet.
+    in_flight: int = 0
     #: Logged once, until it changes.
     last_fault: str = ""
 
@@ -82,6 +89,8 @@ class BrokerOuterApi:
         self._changed: dict[str, TopicConfig] | None = {}
         self._is_change_due = False
         self._is_running = False
+        self._knows_master = not config.is_slave
+        self._announced: list[Callable[[], None]] = []
         period_ms = min(max(config.register_name_server_period_ms, PERIOD_MIN_MS), PERIOD_MAX_MS)
         self._rounds = (Repeating(reactor, period_ms, self.register_all), Repeating(reactor, WATCH_MS, self._watch))
         topics.on_change(self._topics_changed)
@@ -100,6 +109,27 @@ class BrokerOuterApi:
     def register_all(self) -> None:
         for address in self._name_servers:
             self._register(address, self._topics.topics)
+
+    def when_announced(self, done: Callable[[], None]) -> None:
+        """done is called when the name servers that can be reached have all topics as they are now, at the latest after
+        ANNOUNCE_TIMEOUT_MS. So who made a topic finds its route with the next request, as with Apache's broker."""
+        if not self._is_announcing:
+            done()
+            return
+        self._announced.append(done)
+        self._reactor.call_later(ANNOUNCE_TIMEOUT_MS, lambda: self._release([done]))
+
+    @property
+    def _is_announcing(self) -> bool:
+        return self._is_running and (
+            self._is_change_due or any(server.in_flight for server in self._name_servers.values())
+        )
+
+    def _release(self, callbacks: list[Callable[[], None]]) -> None:
+        for callback in callbacks:
+            if callback in self._announced:
+                self._announced.remove(callback)
+                callback()
 
     def stop(self, done: Callable[[], None]) -> None:
         """Say 104 to every name server that knows this broker, then done, at the latest after UNREGISTER_TIMEOUT_MS."""
@@ -152,13 +182,14 @@ class BrokerOuterApi:
 
     def _watch(self) -> None:
         for address, server in self._name_servers.items():
-            if not server.is_asked and not (server.is_registered and self._client.is_connected(address)):
-                server.is_registered = False
+            is_known_there = server.is_registered and self._client.is_connected(address)
+            if not server.in_flight and not (is_known_there and self._knows_master):
+                server.is_registered = is_known_there
                 self._register(address, self._topics.topics)
 
     def _register(self, address: str, topics: Mapping[str, TopicConfig]) -> None:
         server = self._name_servers[address]
-        server.is_asked = True
+        server.in_flight += 1
         command = self._command(topics)
         timeout_ms = self._config.register_broker_timeout_ms
         self._client.invoke(address, command, timeout_ms, lambda answer: self._registered(address, server, answer))
@@ -188,7 +219,7 @@ class BrokerOuterApi:
         return replace(topic, perm=topic.perm & permission)
 
     def _registered(self, address: str, server: _NameServer, answer: RemotingCommand | CallFailed) -> None:
-        server.is_asked = False
+        server.in_flight -= 1
         if not self._is_running:
             return
         fault = _fault(answer)
@@ -202,10 +233,14 @@ class BrokerOuterApi:
             server.is_registered = True
             self._take_answer(answer)
         server.last_fault = fault
+        if not self._is_announcing:
+            self._release(list(self._announced))
 
     def _take_answer(self, answer: RemotingCommand) -> None:
         fields = answer.ext_fields
-        self._master_found(fields.get("masterAddr", ""), fields.get("haServerAddr", ""))
+        master_address = fields.get("masterAddr", "")
+        self._knows_master = self._knows_master or bool(master_address)
+        self._master_found(master_address, fields.get("haServerAddr", ""))
         ordered = _order_topics(answer.body)
         if ordered:
             self._topics.set_ordered(ordered)

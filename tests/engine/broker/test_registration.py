@@ -69,6 +69,43 @@ def test_read_only_broker_registers_its_topics_without_write() -> None:
     assert route is not None and route.queue_datas[0].perm == 4
 
 
+def test_created_topic_is_routed_when_its_creation_is_answered(name_server: NameServer) -> None:
+    broker = Broker(AT_HOST, world=name_server.world)
+    client = broker.client()
+    fields = {"topic": "T", "defaultTopic": "TBW102", "readQueueNums": "4", "writeQueueNums": "4", "perm": "6"}
+    request = client.post(RequestCode.UPDATE_AND_CREATE_TOPIC, fields)
+    while client.answer_to(request) is None:
+        name_server.world.run_for(1)
+    assert name_server.route("T") is not None
+
+
+def test_name_server_that_does_not_answer_delays_administration_by_seconds_only() -> None:
+    world = FakeWorld()
+    broker = Broker(AT_HOST, world=world)
+    silent = RemotingServer(world.reactor(ADDRESS[0]))
+    silent.register(RequestCode.REGISTER_BROKER, lambda *_: None)
+    silent.listen(*ADDRESS)
+    world.run_for(6_000)
+    client = broker.client()
+    fields = {"topic": "T", "defaultTopic": "TBW102", "readQueueNums": "4", "writeQueueNums": "4", "perm": "6"}
+    request = client.post(RequestCode.UPDATE_AND_CREATE_TOPIC, fields)
+    world.run_for(2_900)
+    assert client.answer_to(request) is None
+    world.run_for(200)
+    answer = client.answer_to(request)
+    assert answer is not None and answer.code == 0
+
+
+def test_slave_that_booted_first_finds_its_master_within_seconds(name_server: NameServer) -> None:
+    at_slave = {"brokerIP1": "10.0.0.22", "bindAddress": "10.0.0.22", "brokerRole": "SLAVE", "brokerId": 1}
+    settings = {**AT_HOST, **at_slave}
+    slave = Broker(settings, world=name_server.world)
+    name_server.world.run_for(5_000)
+    Broker({**AT_HOST, "bindAddress": "10.0.0.21"}, world=name_server.world)
+    name_server.world.run_for(5_000)
+    assert slave.controller.replication.is_master_online
+
+
 class Recorder:
     """A name server that writes down what it is told and says yes."""
 

@@ -116,7 +116,9 @@ class TopicAdmin:
             self._check(topic)
         if all(topic == self._topics.get(topic.topic_name) for topic in topics):
             return request.response(ResponseCode.SUCCESS, NO_REMARK)
-        self._topics.update(topics, answer_when_persisted(channel, request, NO_REMARK))
+        written = answer_when_persisted(channel, request, NO_REMARK)
+        # The route is what the administrator asks for next.
+        self._topics.update(topics, lambda fault: self._context.when_announced(lambda: written(fault)))
         return None
 
     def _check(self, topic: TopicConfig) -> None:
