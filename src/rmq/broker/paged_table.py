@@ -91,7 +91,7 @@ class PagedFetch(Generic[Page]):
         """Take an answer with code 0. Raises ValueError for one that is no such table."""
         page = self.kind.decode(answer.body)
         page_entries = len(self.kind.entries(page))
-        if page.data_version != self.version and not self.is_changed:
+        if page.data_version != self.version:
             self.version = page.data_version
             self.is_changed = True
             self.pages = []

@@ -239,6 +239,19 @@ def test_offsets_committed_on_the_slave_survive_the_return_of_the_master(world: 
     assert slave.tables.offsets.query("billing", "Orders", 0) == 41
 
 
+def test_a_master_that_was_killed_and_returns_with_older_offsets_resets_nothing(world: FakeWorld) -> None:
+    """Offsets are on its disk each 5 s only."""
+    master, slave = followed(world)
+    master.tables.offsets.commit("billing", "Orders", 0, 10)
+    world.run_for(1_000)
+    world.network.cut(MASTER, SLAVE)
+    world.run_for(2_000)
+    master.tables.offsets.commit("billing", "Orders", 0, 7)
+    world.network.heal()
+    world.run_for(5_000)
+    assert slave.tables.offsets.query("billing", "Orders", 0) == 10
+
+
 def test_a_reset_on_the_master_reaches_the_slave(world: FakeWorld) -> None:
     master, slave = followed(world)
     master.tables.offsets.commit("billing", "Orders", 0, 10)
