@@ -69,16 +69,6 @@ def test_read_only_broker_registers_its_topics_without_write() -> None:
     assert route is not None and route.queue_datas[0].perm == 4
 
 
-def test_created_topic_is_routed_when_its_creation_is_answered(name_server: NameServer) -> None:
-    broker = Broker(AT_HOST, world=name_server.world)
-    client = broker.client()
-    fields = {"topic": "T", "defaultTopic": "TBW102", "readQueueNums": "4", "writeQueueNums": "4", "perm": "6"}
-    request = client.post(RequestCode.UPDATE_AND_CREATE_TOPIC, fields)
-    while client.answer_to(request) is None:
-        name_server.world.run_for(1)
-    assert name_server.route("T") is not None
-
-
 def test_name_server_that_does_not_answer_delays_administration_by_seconds_only() -> None:
     world = FakeWorld()
     broker = Broker(AT_HOST, world=world)
