@@ -210,11 +210,11 @@ def main() -> None:
     if options.address:
         host, _, port = options.address.rpartition(":")
         for case in cases:
-            print(measure(case, (host, int(port)), None, options.seconds), flush=True)  # noqa: T201
+            print(measure(case, (host, int(port)), None, options.seconds), flush=True)
         return
     with own_broker() as (address, pid):
         for case in cases:
-            print(measure(case, address, pid, options.seconds), flush=True)  # noqa: T201
+            print(measure(case, address, pid, options.seconds), flush=True)
 
 
 if __name__ == "__main__":
