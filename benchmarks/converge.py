@@ -56,7 +56,7 @@ def play(playbook: str, home: str) -> tuple[float, dict[str, object]]:
         "rocketmq_cluster_name": "Converge",
         "rocketmq_port_offset": PORT_OFFSET,
     }
-    command = [ROOT / ".venv/bin/ansible-playbook", f"playbooks/{playbook}", "-e", json.dumps(variables)]
+    command = [str(ROOT / ".venv/bin/ansible-playbook"), f"playbooks/{playbook}", "-e", json.dumps(variables)]
     start = time.monotonic()
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=DEADLINE_S, check=False
