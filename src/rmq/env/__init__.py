@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the server half is handed from outside: clock, disk, network.
 
-Nothing in store, namesrv, broker or rpc opens a file, a socket or reads a clock by itself. It is handed the protocols of this
-package; `rmq.runtime` implements them with the operating system, the simulator with fakes that lose writes and cut wires.
+Nothing in store, namesrv, broker or rpc opens a file, a socket or reads a clock by itself. It is handed the protocols
+of this package; `rmq.runtime` implements them with the operating system, the simulator with fakes that lose writes
+and cut wires.
 """
 
 from __future__ import annotations

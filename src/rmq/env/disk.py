@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The disk as the server half sees it.
 
-Every call may block, and may raise OSError (ENOSPC and EIO are ordinary events for a store). A write is safe from a crash of
-the process when `pwrite` has returned, and from a crash of the machine when `datasync` (content) and `sync_directory`
-(names) have returned.
+Every call may block, and may raise OSError (ENOSPC and EIO are ordinary events for a store). A write is safe from a
+crash of the process when `pwrite` has returned, and from a crash of the machine when `datasync` (content) and
+`sync_directory` (names) have returned.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
 
 class File(Protocol):
@@ -39,7 +41,8 @@ class File(Protocol):
         ...
 
     def reserve(self, position: int, size_bytes: int) -> None:
-        """Make the file system keep room for this range (fallocate), so that a later write into it cannot fail for space."""
+        """Make the file system keep room for this range (fallocate), so that a later write into it cannot fail for
+        space."""
         ...
 
     def datasync(self) -> None:
@@ -72,7 +75,8 @@ class Disk(Protocol):
         ...
 
     def replace_file(self, path: Path, data: bytes) -> None:
-        """Temporary file beside it, fsync, rename, fsync of the directory: readers see the old content or the new, never a mix."""
+        """Temporary file beside it, fsync, rename, fsync of the directory: readers see the old content or the new,
+        never a mix."""
         ...
 
     def rename(self, source: Path, target: Path) -> None: ...
@@ -88,6 +92,6 @@ class Disk(Protocol):
         ...
 
     def lock(self, path: Path) -> AbstractContextManager[None]:
-        """Exclusive lock on byte 0 of the file, held until the context ends. Raises BlockingIOError whose message names the
-        process that holds it, where the system tells."""
+        """Exclusive lock on byte 0 of the file, held until the context ends. Raises BlockingIOError whose message
+        names the process that holds it, where the system tells."""
         ...

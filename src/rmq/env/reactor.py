@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The event loop and the network as the server half sees them.
 
-One thread runs everything; callbacks never block. A *tick* is one round of the loop: all reads that were ready, then all callbacks
-that `call_soon` collected meanwhile. That order is what lets the store commit once for all requests of a tick.
+One thread runs everything; callbacks never block. A *tick* is one round of the loop: all reads that were ready, then
+all callbacks that `call_soon` collected meanwhile. That order is what lets the store commit once for all requests of
+a tick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from .clock import Clock
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .clock import Clock
 
 T = TypeVar("T")
 
