@@ -267,7 +267,7 @@ def _int_field(value: object, name: str) -> int:
     if value is None:
         return 0
     # `type is int` and not isinstance: true and false are ints to Python.
-    if type(value) is int and INT_MIN <= value <= INT_MAX:
+    if type(value) is int and INT_MIN <= value <= INT_MAX:  # pylint: disable=unidiomatic-typecheck
         return value
     raise ProtocolError("%s in the JSON header is no 32-bit number" % name)
 

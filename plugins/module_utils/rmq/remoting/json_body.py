@@ -37,6 +37,7 @@ def wire(kind: Kind[T], default: Any = dataclasses.MISSING, *, factory: Any = da
     """A field of a body. Its wire name is the attribute in camel case unless `name` is given."""
     metadata = {"kind": kind, "name": name}
     # dataclasses.field answers a Field, and the class body needs the type of the value.
+    # pylint: disable-next=invalid-field-call
     return cast(T, dataclasses.field(default=default, default_factory=factory, metadata=metadata))
 
 
@@ -115,7 +116,7 @@ def _read_text(value: Any, path: str) -> str:
 def _read_whole_number(value: Any, path: str) -> int:
     if isinstance(value, str) and _WHOLE_NUMBER.match(value):
         value = int(value)
-    if type(value) is not int or not LONG_MIN <= value <= LONG_MAX:
+    if type(value) is not int or not LONG_MIN <= value <= LONG_MAX:  # pylint: disable=unidiomatic-typecheck
         raise BodyError("%s is no whole number" % path)
     return value
 

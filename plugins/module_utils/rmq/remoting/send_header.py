@@ -211,7 +211,7 @@ def _learn_head(text: bytes) -> Optional[_Head]:
     if outer is None or set(outer) != {"code", "extFields"} or set(fields) != set("abcdefg"):
         return None
     code = outer["code"]
-    if type(code) is not int or code not in _FAST_CODES:
+    if type(code) is not int or code not in _FAST_CODES:  # pylint: disable=unidiomatic-typecheck
         return None
     try:
         numbers = tuple(int_field(fields, name) for name in "def")
@@ -229,8 +229,11 @@ def _learn_tail(text: bytes) -> Optional[_Tail]:
     known = {"extFields", "flag", "language", "opaque", "serializeTypeCurrentRPC", "version"}
     if outer is None or set(outer) != known or not {"i", "j", "k", "m"} <= set(fields) <= set("ijklmn"):
         return None
-    numbers_fit = all(type(outer[name]) is int and 0 <= outer[name] <= CODE_MAX for name in ("flag", "version"))
-    if not numbers_fit or outer["opaque"] != 0 or not isinstance(outer["language"], str):
+    numbers = (outer["flag"], outer["version"])
+    # pylint: disable-next=unidiomatic-typecheck
+    if not all(type(number) is int and 0 <= number <= CODE_MAX for number in numbers):
+        return None
+    if outer["opaque"] != 0 or not isinstance(outer["language"], str):
         return None
     try:
         after = (
