@@ -26,7 +26,13 @@ SHARED = {"remoting", "client", "topology"}
 WORLDLY_PACKAGES = {"runtime", "client", "cli"}
 WORLDLY_MODULES = {"asyncio", "socket", "time", "selectors", "threading", "subprocess"}
 # Ansible's own collection loader is imported where Ansible runs our code, nowhere else.
-ANSIBLE_FOLDERS = ("plugins/modules/", "plugins/action/", "plugins/plugin_utils/", "tests/unit/")
+ANSIBLE_FOLDERS = (
+    "plugins/modules/",
+    "plugins/action/",
+    "plugins/plugin_utils/",
+    "tests/unit/",
+    "benchmarks/callback/",
+)
 
 
 def package_of(module: str) -> str:
