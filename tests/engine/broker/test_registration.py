@@ -87,8 +87,13 @@ def test_name_server_that_does_not_answer_delays_administration_by_seconds_only(
 
 
 def test_slave_that_booted_first_finds_its_master_within_seconds(name_server: NameServer) -> None:
-    at_slave = {"brokerIP1": "10.0.0.22", "bindAddress": "10.0.0.22", "brokerRole": "SLAVE", "brokerId": 1}
-    settings: dict[str, str | int | float | bool] = {**AT_HOST, **at_slave}
+    settings: dict[str, str | int | float | bool] = {
+        **AT_HOST,
+        "brokerIP1": "10.0.0.22",
+        "bindAddress": "10.0.0.22",
+        "brokerRole": "SLAVE",
+        "brokerId": 1,
+    }
     slave = Broker(settings, world=name_server.world)
     name_server.world.run_for(5_000)
     Broker({**AT_HOST, "bindAddress": "10.0.0.21"}, world=name_server.world)
