@@ -38,13 +38,16 @@ def ip_of(text: str) -> Optional[IpAddress]:
         return None
 
 
+def is_broken_ip(text: str) -> bool:
+    """Meant as an IP, and none."""
+    return _MEANT_AS_IP.fullmatch(text) is not None and ip_of(text) is None
+
+
 def is_host(text: str) -> bool:
     """An IP, or a name that could be a host's."""
     if ip_of(text) is not None:
         return True
-    return (
-        len(text) <= HOST_MAX_CHARS and _HOST_NAME.fullmatch(text) is not None and _MEANT_AS_IP.fullmatch(text) is None
-    )
+    return len(text) <= HOST_MAX_CHARS and _HOST_NAME.fullmatch(text) is not None and not is_broken_ip(text)
 
 
 def is_network(text: str) -> bool:

@@ -57,6 +57,7 @@ _ROLE_VARIABLES = (
 _SLIP_RATIO = 0.9
 
 # What `useradd` of Debian takes.
+_ADDRESS_MEND = "Write an address such as 192.0.2.21, without a port"
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,30}[a-z0-9_$-]?", re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -196,6 +197,9 @@ class NodeReader:
             return "localhost"
         host = self._variables.get("ansible_host")
         name = host if isinstance(host, str) and host else self._host
+        if name is host and addresses.is_broken_ip(name):
+            # Any other text may be a name that only ssh knows.
+            self._add("ansible_host", Rule.ADDRESS_FORM, _ADDRESS_MEND)
         if not addresses.is_loopback(name):
             return name
         port = self._variables.get("ansible_port")
@@ -206,7 +210,7 @@ class NodeReader:
         if not text:
             return ""
         if not addresses.is_host(text):
-            self._add(variable, Rule.ADDRESS_FORM, "Write an address such as 192.0.2.21, without a port")
+            self._add(variable, Rule.ADDRESS_FORM, _ADDRESS_MEND)
             return ""
         if addresses.is_wildcard(text):
             self._add(variable, Rule.ADDRESS_WILDCARD, "Write the address by which clients reach this host")
