@@ -83,7 +83,7 @@ COMMANDS = {
     "topicStatus": ("topicStatus", "-t", TOPIC),
     "updateTopic": ("updateTopic", "-c", "DefaultCluster", "-t", "ParityMade", "-r", "3", "-w", "2"),
     "updateTopic with an illegal name": ("updateTopic", "-b", "{master}", "-t", "not a topic"),
-    "sendMessage": ("sendMessage", "-t", TOPIC, "-p", "hello", "-k", "key", "-c", "tag"),
+    "sendMessage": ("sendMessage", "-t", TOPIC, "-p", "hello", "-k", "key", "-c", "tag", "-b", "broker-a", "-i", "0"),
     "consumeMessage": ("consumeMessage", "-t", TOPIC, "-b", "broker-a", "-i", "0", "-o", "0", "-c", "3"),
     "consumerProgress -g": ("consumerProgress", "-g", GROUP),
     "consumerProgress": ("consumerProgress",),
