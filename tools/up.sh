@@ -34,7 +34,7 @@ cat <<TEXT
 
 The cluster is up. Clients connect to the name servers $namesrv
     look at it       $mqadmin clusterList -n "$namesrv"
-    its logs         $(sed -n 's/^home //p' <<<"$record")/nodes/*/logs
+    its logs         $(sed -n "s|^home $HOME|~|p; s|^home /|/|p" <<<"$record")/nodes/*/logs
     another mode     make down && make up MODE=2m-noslave
     its end          make down
 TEXT
