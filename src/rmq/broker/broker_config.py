@@ -73,6 +73,10 @@ class BrokerConfig:
     flush_delay_offset_interval_ms: int = _key("flushDelayOffsetInterval", 10000)
     delay_offset_update_version_step: int = _key("delayOffsetUpdateVersionStep", 200)
 
+    # Querying and request-reply.
+    default_query_max_num: int = _key("defaultQueryMaxNum", 32)
+    store_reply_message_enable: bool = _key("storeReplyMessageEnable", True)
+
     # Pulling.
     slave_read_enable: bool = _key("slaveReadEnable", False)
     long_polling_enable: bool = _key("longPollingEnable", True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .commit_log import CommitLog
     from .config import StoreConfig
     from .consume_queue_store import ConsumeQueueStore
+    from .index_service import IndexService
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class CleanService:
         reactor: Reactor,
         commit_log: CommitLog,
         queues: ConsumeQueueStore,
+        index: IndexService | None,
         *,
         is_busy: Callable[[], bool],
         on_measured: Callable[[], None],
@@ -58,6 +60,7 @@ class CleanService:
         self._reactor = reactor
         self._log = commit_log
         self._queues = queues
+        self._index = index
         self._is_busy = is_busy
         self._on_measured = on_measured
         self._on_cleaned = on_cleaned
@@ -104,6 +107,8 @@ class CleanService:
         min_physical_offset = self._log.min_offset
         for queue in self._queues:
             removals.append((queue.unlink, queue.detach_before(min_physical_offset)))
+        if self._index is not None:
+            removals.append((self._index.unlink, self._index.detach_before(min_physical_offset)))
         log.info("commit log: %d files removed, it begins at %d now", len(paths), min_physical_offset)
         self._on_cleaned(min_physical_offset)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .consume_queue import ConsumeQueue
     from .consume_queue_store import ConsumeQueueStore
     from .flush_service import FlushService
+    from .index_service import IndexService
     from .put_message import MessageToStore
     from .put_waiters import PutWaiters, Waiter
     from .store_stats import StoreStats
@@ -47,6 +48,7 @@ class CommitService:
         *,
         commit_log: CommitLog,
         queues: ConsumeQueueStore,
+        index: IndexService | None,
         flush: FlushService,
         waiters: PutWaiters,
         stats: StoreStats,
@@ -61,11 +63,12 @@ class CommitService:
         self._reactor = reactor
         self._log = commit_log
         self._queues = queues
+        self._index = index
         self._flush = flush
         self._waiters = waiters
         self._stats = stats
         self._on_failed = on_failed
-        self._appender = RecordAppender(commit_log, config)
+        self._appender = RecordAppender(commit_log, config, None if index is None else index.pending)
         self._append = self._appender.append
         self._record_bytes_max = config.max_message_size + RECORD_OVERHEAD_BYTES_MAX
         self._waits_for_flush = config.waits_for_flush
@@ -196,6 +199,8 @@ class CommitService:
                 log.exception("an answer to a put could not be given")
         if to_wait:
             self._waiters.add(to_wait)
+        if self._index is not None:
+            self._index.commit()
         if self._waits_for_flush and (to_wait or was_raw):
             self._flush.flush()
 
@@ -219,6 +224,8 @@ class CommitService:
             self._is_refusing = True
             log.error("commit log: nothing can be written at %d: %s", self._log.written, error)
         self._log.roll_back()
+        if self._index is not None:
+            self._index.roll_back()
         for queue in self._touched:
             queue.roll_back()
         waiting = self._answers + self._to_wait
@@ -281,6 +288,8 @@ class CommitService:
                 self.damaged_records += 1
                 log.error("commit log: %s", error)
                 queue = None
+            if self._index is not None:
+                self._index.add_scanned(record)
             if queue is not None and queue is not last_queue:
                 # May be listed more than once; only the first time it has something new to show.
                 self._touched.append(queue)

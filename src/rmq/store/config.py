@@ -58,6 +58,12 @@ class StoreConfig:
     append_prop_crc: bool = True
     """enabledAppendPropCRC. Apache's default is false; damage in a header or in properties is not seen then."""
 
+    message_index_enable: bool = True
+    max_hash_slot_num: int = 5_000_000
+    max_index_num: int = 20_000_000
+    max_msgs_num_batch: int = 64
+    """Most messages that one query by key finds."""
+
     flush_disk_type: FlushDiskType = FlushDiskType.ASYNC_FLUSH
     sync_flush_timeout_ms: int = 5 * SECOND_MS
     flush_interval_ms: int = 500

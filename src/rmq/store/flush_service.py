@@ -13,6 +13,7 @@ disk and a second try would lie. The store stops acknowledging and the process i
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .queue_checkpoint import QueueCheckpoint
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .commit_log import CommitLog
     from .config import StoreConfig
     from .consume_queue_store import ConsumeQueueStore
+    from .index_service import IndexChanges, IndexService
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class FlushService:
         reactor: Reactor,
         commit_log: CommitLog,
         queues: ConsumeQueueStore,
+        index: IndexService | None,
         *,
         complete_up_to: Callable[[], int],
         on_flushed: Callable[[int], None],
@@ -58,6 +61,7 @@ class FlushService:
         self._reactor = reactor
         self._log = commit_log
         self._queues = queues
+        self._index = index
         self._complete_up_to = complete_up_to
         self._on_flushed = on_flushed
         self._on_failed = on_failed
@@ -103,7 +107,8 @@ class FlushService:
             return
         self._checkpointing = True
         checkpoint = self._take_checkpoint(clean=False)
-        self._sync(files, lambda: self._write_checkpoints(checkpoint), self._checkpointed)
+        index = self._take_index()
+        self._sync(files, lambda: self._write_checkpoints(checkpoint, index), self._checkpointed)
 
     @property
     def is_syncing(self) -> bool:
@@ -119,10 +124,11 @@ class FlushService:
         """Blocking: everything synced, checkpoints written. Raises OSError."""
         files = [*self._log.files_to_flush(), *self._dirty_queue_files()]
         queue_checkpoint = self._take_checkpoint(clean=clean)
+        index = self._take_index()
         for file in files:
             file.datasync()
         self._log.flushed = self._log.written
-        self._write_checkpoints(queue_checkpoint)
+        self._write_checkpoints(queue_checkpoint, index)
 
     # -- inside
 
@@ -157,6 +163,9 @@ class FlushService:
         complete = self._complete_up_to()
         return QueueCheckpoint(complete, clean and complete == self._log.written, ends)
 
+    def _take_index(self) -> IndexChanges | None:
+        return None if self._index is None else self._index.take_changes(self._complete_up_to())
+
     def _sync(self, files: list[File], then: Callable[[], None], synced: Callable[[], None]) -> None:
         """Sync files and do `then` in a thread; afterwards everything that is written now is durable."""
         generation = self._generation
@@ -190,8 +199,13 @@ class FlushService:
     def _checkpointed(self) -> None:
         self._checkpointing = False
 
-    def _write_checkpoints(self, queue_checkpoint: QueueCheckpoint) -> None:
+    def _write_checkpoints(self, queue_checkpoint: QueueCheckpoint, index: IndexChanges | None) -> None:
         root: Path = self._config.root
+        if index is not None:
+            saved = index.write()
+            queue_checkpoint = replace(queue_checkpoint, index=saved)
+            if saved is index.checkpoint:
+                self.checkpoint.index_msg_timestamp_ms = index.full_file_timestamp_ms
         try:
             self._disk.replace_file(root / QUEUE_CHECKPOINT_FILE, queue_checkpoint.encode())
             self._disk.replace_file(root / CHECKPOINT_FILE, self.checkpoint.encode())

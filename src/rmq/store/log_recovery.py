@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .commit_log import CommitLog
     from .consume_queue import ConsumeQueue
     from .consume_queue_store import ConsumeQueueStore
+    from .index_service import IndexService
     from .queue_checkpoint import QueueCheckpoint
 
 log = logging.getLogger(__name__)
@@ -54,20 +55,29 @@ class RecoveryReport:
 
 
 class LogRecovery:
-    def __init__(self, commit_log: CommitLog, queues: ConsumeQueueStore, hint: QueueCheckpoint | None) -> None:
+    def __init__(
+        self,
+        commit_log: CommitLog,
+        queues: ConsumeQueueStore,
+        index: IndexService | None,
+        hint: QueueCheckpoint | None,
+    ) -> None:
         self._log = commit_log
         self._files = commit_log.files
         self._queues = queues
+        self._index = index
         self._hint = hint
         self._report = RecoveryReport(0)
 
     def run(self) -> RecoveryReport:
         """Files are found already (load() of both). Blocking; may raise OSError."""
+        index_complete = self._load_index()
         if not self._files.starts:
             self._cut_queues(0)
+            self._cut_index(0)
             self._log.open_at(0, flushed=0)
             return self._report
-        start = self._at_record(self._safe_start())
+        start = self._at_record(min(self._safe_start(), max(index_complete, self._files.start)))
         self._report.start = start
         self._cut_queues(start)
         end, clean = self._walk(start)
@@ -75,11 +85,24 @@ class LogRecovery:
         if not clean:
             self._log.truncate(end)
         self._log.open_at(end, flushed=start)
+        self._cut_index(end)
         for queue in self._queues:
             queue.commit()
             queue.write()
             queue.correct_min_offset(self._log.min_offset)
         return self._report
+
+    def _load_index(self) -> int:
+        """The physical offset up to which the index is complete."""
+        if self._index is None:
+            return self._files.end
+        if self._hint is None:
+            return self._index.load(None, is_clean=False)
+        return self._index.load(self._hint.index, is_clean=self._hint.clean)
+
+    def _cut_index(self, end: int) -> None:
+        if self._index is not None:
+            self._index.cut(end)
 
     # -- where to start
 
@@ -192,6 +215,8 @@ class LogRecovery:
             except StoreError as error:
                 log.error("commit log: %s", error)
                 self._report.damaged_ranges.append((file_start + at, file_start + at + record.size))
+            if self._index is not None:
+                self._index.add_scanned(record)
             at += record.size
             count += 1
         self._report.records += count

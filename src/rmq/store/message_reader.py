@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .commit_log import CommitLog
     from .config import StoreConfig
     from .consume_queue import ConsumeQueue
+    from .record import ScannedRecord
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ class MessageReader:
         self.trusted_from = min(self.trusted_from, physical_offset)
         self.damaged = {one for one in self.damaged if one < physical_offset}
 
-    def record_at(self, physical_offset: int) -> memoryview | None:
+    def record_at(self, physical_offset: int) -> tuple[memoryview, ScannedRecord] | None:
         """The whole, intact record that begins there."""
         start = self._log.files.start_of(physical_offset)
         if not self._log.min_offset <= physical_offset < self._log.written:
@@ -176,7 +177,7 @@ class MessageReader:
         limit = min(start + self._log.files.file_size_bytes, self._log.written) - physical_offset
         view = self._log.view(physical_offset, limit)
         record = scan_record(view, 0, limit, physical_offset)
-        return None if record is None else view[: record.size]
+        return None if record is None else (view[: record.size], record)
 
     # -- by time
 

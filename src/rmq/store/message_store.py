@@ -29,15 +29,19 @@ from .clean_service import CleanService
 from .commit_log import CommitLog
 from .commit_service import CommitService
 from .config import BrokerRole
+from .consume_queue import UNIT
 from .consume_queue_store import ConsumeQueueStore
 from .errors import StoreError
 from .flush_service import CHECKPOINT_FILE, QUEUE_CHECKPOINT_FILE, FlushService
 from .get_message import BoundaryType, GetStatus
 from .identity import check_identity
+from .index_keys import has_index_key
+from .index_service import FoundOffsets, IndexService
 from .log_recovery import LogRecovery, RecoveryReport
 from .message_reader import MAX_PULL_BYTES, MessageReader
 from .put_message import PutStatus
 from .put_waiters import PutWaiters
+from .query_message import QueryMessageResult
 from .queue_checkpoint import QueueCheckpoint
 from .store_checkpoint import StoreCheckpoint
 from .store_stats import SAMPLE_INTERVAL_MS, StoreStats
@@ -79,6 +83,7 @@ class MessageStore:
         self._making_file_at = -1
         self._log = CommitLog(disk, config.commit_log_directory, config.mapped_file_size_commit_log)
         self._queues = ConsumeQueueStore(disk, config)
+        self._index = IndexService(config, disk, reactor, self._log) if config.message_index_enable else None
         self._stats = StoreStats(reactor.clock.now_ms())
         self._reader = MessageReader(self._log, config)
         self._waiters = PutWaiters(
@@ -92,6 +97,7 @@ class MessageStore:
             reactor,
             self._log,
             self._queues,
+            self._index,
             complete_up_to=lambda: self._commits.dispatched,
             on_flushed=self._flushed,
             on_failed=self._fail,
@@ -101,6 +107,7 @@ class MessageStore:
             reactor,
             commit_log=self._log,
             queues=self._queues,
+            index=self._index,
             flush=self._flush,
             waiters=self._waiters,
             stats=self._stats,
@@ -113,7 +120,8 @@ class MessageStore:
             reactor,
             self._log,
             self._queues,
-            is_busy=lambda: self._flush.is_syncing,
+            self._index,
+            is_busy=lambda: self._flush.is_syncing or (self._index is not None and self._index.queries > 0),
             on_measured=self._decide_accepting,
             on_cleaned=self._reader.forget_before,
         )
@@ -142,7 +150,7 @@ class MessageStore:
         self._log.files.load()
         self._queues.load()
         hint = _read(disk, config.root / QUEUE_CHECKPOINT_FILE)
-        self.recovery = LogRecovery(self._log, self._queues, QueueCheckpoint.decode(hint)).run()
+        self.recovery = LogRecovery(self._log, self._queues, self._index, QueueCheckpoint.decode(hint)).run()
         self._reader.trusted_from = self.recovery.start
         self._commits.dispatched = self._log.written
         self._flush.checkpoint = StoreCheckpoint.decode(_read(disk, config.root / CHECKPOINT_FILE))
@@ -197,6 +205,8 @@ class MessageStore:
             self._waiters.fail(PutStatus.FLUSH_SLAVE_TIMEOUT)
             self._log.close()
             self._queues.close()
+            if self._index is not None:
+                self._index.close()
             self._held.close()
 
     # -- writing
@@ -225,6 +235,8 @@ class MessageStore:
         for queue in self._queues:
             if not queue.is_empty and queue.last_physical_offset >= physical_offset:
                 queue.cut(queue.bisect(queue.first_stored, lambda at, _: at < physical_offset))
+        if self._index is not None:
+            self._index.cut(physical_offset)
         self._commits.dispatched = min(self._commits.dispatched, physical_offset)
         self._reader.forget_from(physical_offset)
         self._flush.flush_now(clean=False)
@@ -307,7 +319,65 @@ class MessageStore:
 
     def record_at(self, physical_offset: int) -> memoryview | None:
         """The whole, intact record that begins there, or None where none begins."""
-        return self._reader.record_at(physical_offset)
+        found = self._reader.record_at(physical_offset)
+        return None if found is None else found[0]
+
+    def query_message(
+        self,
+        topic: str,
+        key: str,
+        max_count: int,
+        begin_ms: int,
+        end_ms: int,
+        done: Callable[[QueryMessageResult], None],
+        *,
+        is_tag: bool = False,
+    ) -> None:
+        """The newest messages of a topic that have this key (UNIQ_KEY or a word of KEYS; is_tag: these TAGS) and were
+        stored in [begin_ms, end_ms], maxMsgsNumBatch at most. done is called on the loop, never before this returns."""
+        index = self._index
+        max_count = min(max_count, self.config.max_msgs_num_batch)
+        if index is None or max_count <= 0:
+            self._reactor.call_soon(lambda: done(QueryMessageResult()))
+            return
+
+        def found(outcome: FoundOffsets | BaseException) -> None:
+            index.queries -= 1
+            if isinstance(outcome, BaseException):
+                log.warning("index: a query failed: %s", outcome)
+                done(QueryMessageResult())
+            else:
+                done(self._read_found(outcome, topic, key, is_tag=is_tag))
+
+        index.queries += 1
+        query = index.query(topic, key, max_count, begin_ms, end_ms, is_tag=is_tag)
+        self._reactor.run_blocking(query.run, found)
+
+    def _read_found(self, found: FoundOffsets, topic: str, key: str, *, is_tag: bool) -> QueryMessageResult:
+        """A hash is not a key: records of other keys are left out here, which Apache leaves to the client."""
+        frames = []
+        for physical_offset in found.physical_offsets:
+            record = self._reader.record_at(physical_offset)
+            if record is None or record[1].topic.decode("utf-8", "replace") != topic:
+                continue
+            if has_index_key(record[1].properties.decode("utf-8", "replace"), key, is_tag=is_tag):
+                frames.append(record[0])
+        if not frames:
+            return QueryMessageResult()
+        return QueryMessageResult(frames, found.last_update_timestamp_ms, found.last_update_physical_offset)
+
+    def units(self, topic: str, queue_id: int, queue_offset: int, max_count: int) -> list[tuple[int, int, int]] | None:
+        """Consume queue units from queue_offset on: (physical offset, size, tags code) of each; None where the queue
+        does not exist, empty where it does not reach there."""
+        queue = self._queues.table.get((topic, queue_id))
+        if queue is None:
+            return None
+        found: list[tuple[int, int, int]] = []
+        at, end = queue_offset, min(queue.max_offset, queue_offset + max_count)
+        while queue.first_stored <= at < end:
+            found += UNIT.iter_unpack(queue.units(at, end - at))
+            at = queue_offset + len(found)
+        return found
 
     def read_log(self, physical_offset: int, max_bytes: int) -> memoryview:
         """Bytes of the log as they stand, never across a file end; empty at or beyond the end. Raises StoreError below

@@ -3,21 +3,35 @@
 
 `queueCheckpoint.json` in the store's root is ours alone; Apache leaves it untouched:
 
-    {"physicalOffset": P, "clean": true, "queues": {"TopicTest": {"0": [first, end]}}}
+    {"physicalOffset": P, "clean": true, "queues": {"TopicTest": {"0": [first, end]}},
+     "index": {"physicalOffset": I, "files": {"20261122102719616": "header, 40 bytes in hex"}}}
 
 It is written after log and queues were synced, and says: every record below P that belongs into a queue has its unit
 there, on the disk, at a queue offset in [first, end). It is a hint to be checked: a queue whose files still hold
 [first, end) is complete up to P, whatever was appended since, by whichever engine; a queue that is shorter is rebuilt
 from its own end; one whose beginning is missing is rebuilt from the start of the log. Without the file everything is.
 `clean` says that the log ended at P.
+
+The same for the index: every record below I is in the index files named, which were on the disk with these headers.
+Without `index` (messageIndexEnable=false, or another engine's store) the index files are made anew.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
+
+from .index_file import HEADER_BYTES as INDEX_HEADER_BYTES
 
 QueueKey = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCheckpoint:
+    physical_offset: int
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Header by file name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +40,16 @@ class QueueCheckpoint:
     clean: bool = False
     queues: dict[QueueKey, tuple[int, int]] = field(default_factory=dict)
     """First and end queue offset by topic and queue id."""
+    index: IndexCheckpoint | None = None
 
     def encode(self) -> bytes:
         topics: dict[str, dict[str, list[int]]] = {}
         for (topic, queue_id), (first, end) in self.queues.items():
             topics.setdefault(topic, {})[str(queue_id)] = [first, end]
-        value = {"physicalOffset": self.physical_offset, "clean": self.clean, "queues": topics}
+        value: dict[str, object] = {"physicalOffset": self.physical_offset, "clean": self.clean, "queues": topics}
+        if self.index is not None:
+            files = {name: header.hex() for name, header in self.index.files.items()}
+            value["index"] = {"physicalOffset": self.index.physical_offset, "files": files}
         return json.dumps(value, separators=(",", ":")).encode()
 
     @classmethod
@@ -44,6 +62,14 @@ class QueueCheckpoint:
                 for topic, ends in value["queues"].items()
                 for queue_id, (first, end) in ends.items()
             }
-            return cls(int(value["physicalOffset"]), bool(value["clean"]), queues)
+            index = _index_checkpoint(value["index"]) if "index" in value else None
+            return cls(int(value["physicalOffset"]), bool(value["clean"]), queues, index)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def _index_checkpoint(value: dict[str, Any]) -> IndexCheckpoint:
+    files = {str(name): bytes.fromhex(header) for name, header in value["files"].items()}
+    if any(len(header) != INDEX_HEADER_BYTES for header in files.values()):
+        raise ValueError("an index file's header has 40 bytes")
+    return IndexCheckpoint(int(value["physicalOffset"]), files)

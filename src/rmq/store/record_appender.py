@@ -9,7 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from ..remoting.message_const import BORN_HOST_V6_FLAG, STORE_HOST_V6_FLAG
+from ..remoting.message_const import (
+    BORN_HOST_V6_FLAG,
+    STORE_HOST_V6_FLAG,
+    TRANSACTION_ROLLBACK_TYPE,
+    TRANSACTION_TYPE_MASK,
+)
 from ..remoting.message_id import encode_host
 from ..remoting.message_properties import CRC_PROPERTY_BYTES, PROPERTIES_MAX_BYTES
 from .errors import StoreError
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from .commit_log import CommitLog
     from .config import StoreConfig
     from .consume_queue import ConsumeQueue
+    from .index_service import PendingRecord
     from .put_message import MessageToStore
 
 # What a record may have beside the largest body, as in Apache's MessageExtEncoder.
@@ -43,8 +49,10 @@ class RecordRefusedError(StoreError):
 
 
 class RecordAppender:
-    def __init__(self, log: CommitLog, config: StoreConfig) -> None:
+    def __init__(self, log: CommitLog, config: StoreConfig, to_index: list[PendingRecord] | None) -> None:
+        """to_index: gets what the index needs of each record; None where there is no index."""
         self._log = log
+        self._to_index = to_index
         self._crc_bytes = CRC_PROPERTY_BYTES if config.append_prop_crc else 0
         self._body_bytes_max = config.max_message_size
         self._store_host = encode_host(*config.store_host)
@@ -122,5 +130,7 @@ class RecordAppender:
             if queue.deliver_delay_ms is not None:
                 tags_code = store_timestamp_ms + queue.deliver_delay_ms
             queue.add(position, size, tags_code)
+        if self._to_index is not None and sys_flag & TRANSACTION_TYPE_MASK != TRANSACTION_ROLLBACK_TYPE:
+            self._to_index.append((queue.topic, properties, position, store_timestamp_ms))
         message_id = f"{self._store_host_hex}{position:016X}"
         return _new_tuple(PutResult, (_OK, queue_offset, position, size, store_timestamp_ms, message_id))

@@ -26,6 +26,8 @@ PORT = 12311
 SMALL_FILES: dict[str, SettingValue] = {
     "mappedFileSizeCommitLog": 256 * 1024,
     "mappedFileSizeConsumeQueue": 20 * 1000,
+    "maxHashSlotNum": 100,
+    "maxIndexNum": 400,
     "brokerClusterName": "C",
     "brokerName": "broker-a",
     "brokerIP1": HOST,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ROOT = Path("/store")
 LOG_FILE_BYTES = 16384
 QUEUE_FILE_BYTES = 2000
+INDEX_SLOTS = 100
+INDEX_ENTRIES = 400
 
 
 class StoreCase:
@@ -26,6 +28,8 @@ class StoreCase:
     def __init__(self, disk: FakeDisk | None = None, *, start: bool = True, **settings: Any) -> None:
         settings.setdefault("mapped_file_size_commit_log", LOG_FILE_BYTES)
         settings.setdefault("mapped_file_size_consume_queue", QUEUE_FILE_BYTES)
+        settings.setdefault("max_hash_slot_num", INDEX_SLOTS)
+        settings.setdefault("max_index_num", INDEX_ENTRIES)
         self.disk = disk if disk is not None else FakeDisk()
         self.reactor = FakeReactor()
         self.fatal: list[str] = []

@@ -64,6 +64,12 @@ HONOURED_BROKER = frozenset(
         "mappedFileSizeConsumeQueue",
         "maxMessageSize",
         "enabledAppendPropCRC",
+        # Index
+        "messageIndexEnable",
+        "maxHashSlotNum",
+        "maxIndexNum",
+        "maxMsgsNumBatch",
+        "defaultQueryMaxNum",
         # Retention and disk
         "fileReservedTime",
         "deleteWhen",
@@ -106,6 +112,7 @@ HONOURED_BROKER = frozenset(
         "litePullMessageEnable",
         "rejectPullConsumerEnable",
         "startAcceptSendRequestTimeStamp",
+        "storeReplyMessageEnable",
         # Delay and transactions
         "messageDelayLevel",
         "flushDelayOffsetInterval",

@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The index files of a store, `index/yyyyMMddHHmmssSSS`: which records have which key (Apache's IndexService).
+
+    put ── pending ──(commit)── ready ──(after the answers)── last file ──(64 KiB)── entries on the disk
+                                                                  └─(checkpoint)── entries, header, slots, fdatasync
+
+What a key is: `index_keys`. A file's layout: `index_file`. The index is derived data: nobody waits for it, nothing that
+happens to it stops a put, and a start makes it whole again from the commit log.
+
+| state | why | what happens |
+|---|---|---|
+| following | | records are added as they are committed |
+| behind | a full disk | once a second some records are read from the log, until none is missing |
+| failed | an error of the disk | no more records are added; the next start makes the index anew |
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from ..remoting.message_const import TRANSACTION_ROLLBACK_TYPE, TRANSACTION_TYPE_MASK
+from .index_file import WRITE_BYTES, IndexFile, IndexHeader
+from .index_keys import IndexKeys
+from .log_scan import scan_forward
+from .queue_checkpoint import IndexCheckpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from ..env import Disk, File, Reactor
+    from .commit_log import CommitLog
+    from .config import StoreConfig
+    from .index_file import IndexChain, IndexItem
+    from .record import ScannedRecord
+
+log = logging.getLogger(__name__)
+
+PendingRecord = tuple[str, str, int, int]
+"""Topic, properties, physical offset, store time in ms."""
+
+NAME_DIGITS = 17
+# Records of a walk over the log that are kept before their keys are added.
+BUILD_RECORDS = 4096
+# Entries in memory while the disk is full: some seconds of a busy broker.
+UNWRITTEN_BYTES_MAX = 4 * 1024 * 1024
+CATCH_UP_INTERVAL_MS = 1000
+# Read in one go while catching up: about 20 ms of the loop.
+CATCH_UP_RECORDS = 4096
+# Entries one query looks at: some seconds of a thread. Only a slot that a much used tag falls into has so many.
+QUERY_ENTRIES_MAX = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FoundOffsets:
+    """physical_offsets: of records whose key has the hash, ascending. The rest says how far the index is."""
+
+    physical_offsets: list[int]
+    last_update_timestamp_ms: int = 0
+    last_update_physical_offset: int = 0
+
+
+class IndexService:
+    """All calls are made on the loop and may block shortly; load() and what follows it in recovery block for long."""
+
+    def __init__(self, config: StoreConfig, disk: Disk, reactor: Reactor, commit_log: CommitLog) -> None:
+        self.pending: list[PendingRecord] = []
+        """Records of this tick, in their order; whoever appends them to the log adds them here."""
+        self.queries = 0
+        """Under way in threads: no file may be closed now."""
+        self._directory = config.root / "index"
+        self._slots = config.max_hash_slot_num
+        self._entries_max = config.max_index_num
+        self._disk = disk
+        self._reactor = reactor
+        self._log = commit_log
+        self._keys = IndexKeys()
+        self._ready: list[PendingRecord] = []
+        self._build_is_due = False
+        self._files: list[IndexFile] = []
+        self._unsaved: list[IndexFile] = []
+        self._full_taken: list[IndexFile] = []
+        self._known_end = -1
+        self._behind_from: int | None = None
+        self._catch_up_is_due = False
+        self._failed = False
+        self._guard = Lock()
+        self._changes = 0
+        self._saved = 0
+        self._saved_checkpoint: IndexCheckpoint | None = None
+
+    # -- at the start
+
+    def load(self, hint: IndexCheckpoint | None, *, is_clean: bool) -> int:
+        """Open what the checkpoint names and remove everything else. Returns the physical offset up to which the index
+        is complete; add_scanned() gets every record from there on. is_clean: the last stop was a clean one."""
+        names = [name for name in self._disk.listdir(self._directory) if len(name) == NAME_DIGITS and name.isdigit()]
+        complete = self._open_known(hint, set(names), is_clean=is_clean) if hint is not None else 0
+        opened = {file.path.name for file in self._files}
+        for name in names:
+            if name not in opened:
+                self._disk.remove(self._directory / name)
+        if self._files:
+            self._known_end = self._files[-1].header.end_physical_offset
+            self._unsaved = self._files[-1:]
+        return complete
+
+    def _open_known(self, hint: IndexCheckpoint, names: set[str], *, is_clean: bool) -> int:
+        for name, data in sorted(hint.files.items()):
+            header = IndexHeader.decode(data)
+            if name not in names and not self._files and header.end_physical_offset < self._log.min_offset:
+                continue
+            file = self._open_as(name, header, is_clean=is_clean) if name in names else None
+            if file is None:
+                log.warning("index file %s is missing or damaged: it is made again", name)
+                return self._files[-1].header.end_physical_offset if self._files else 0
+            self._files.append(file)
+        return hint.physical_offset
+
+    def _open_as(self, name: str, header: IndexHeader, *, is_clean: bool) -> IndexFile | None:
+        """The file as it was at the checkpoint; None where it is another one."""
+        file = IndexFile(self._disk, self._directory / name, slots=self._slots, entries_max=self._entries_max)
+        found = file.load_header()
+        if (
+            file.has_right_size
+            and found.begin_physical_offset == header.begin_physical_offset
+            and found.begin_timestamp_ms == header.begin_timestamp_ms
+            and found.count >= header.count
+        ):
+            file.open_at(header, is_clean=is_clean and found == header)
+            return file
+        file.close()
+        return None
+
+    def add_scanned(self, record: ScannedRecord) -> None:
+        """A record that was found in the log, by recovery or in what a master sent. Records come in the log's order;
+        those that are in the index already are passed over."""
+        physical_offset = record.physical_offset
+        if physical_offset < self._known_end or self._failed:
+            return
+        if record.sys_flag & TRANSACTION_TYPE_MASK == TRANSACTION_ROLLBACK_TYPE:
+            return
+        topic = record.topic.decode("utf-8", "replace")
+        properties = record.properties.decode("utf-8", "replace")
+        if physical_offset == self._known_end:
+            # A file may have become full in the middle of this record's keys.
+            last = self._files[-1]
+            hashes = [one for one in self._keys.of(topic).hashes(properties) if not last.has(one, physical_offset)]
+            self._put([(one, physical_offset, record.store_timestamp_ms) for one in hashes])
+            return
+        self._ready.append((topic, properties, physical_offset, record.store_timestamp_ms))
+        if len(self._ready) >= BUILD_RECORDS:
+            self.build()
+
+    # -- while messages come
+
+    def commit(self) -> None:
+        """Pending records are in the log now: their keys are added when the tick's answers have left."""
+        if self._behind_from is None and not self._failed:
+            self._ready += self.pending
+            if not self._build_is_due:
+                self._build_is_due = True
+                self._reactor.call_soon(self.build)
+        self.pending.clear()
+
+    def roll_back(self) -> None:
+        """Pending records are not in the log."""
+        self.pending.clear()
+
+    def build(self) -> None:
+        """Add the keys of all records that are in the log."""
+        self._build_is_due = False
+        if self._ready:
+            ready, self._ready = self._ready, []
+            if self._behind_from is None and not self._failed:
+                self._put(self._items(ready))
+
+    def _items(self, records: Iterable[PendingRecord]) -> list[IndexItem]:
+        items: list[IndexItem] = []
+        keys_of = self._keys.of
+        last = None
+        for topic, properties, physical_offset, store_timestamp_ms in records:
+            if topic != last:
+                hashes_of = keys_of(topic).hashes
+                last = topic
+            for key_hash in hashes_of(properties):
+                items.append((key_hash, physical_offset, store_timestamp_ms))
+        return items
+
+    def _put(self, items: list[IndexItem]) -> None:
+        at = 0
+        try:
+            while at < len(items):
+                file = self._files[-1] if self._files else None
+                if file is None or file.is_full:
+                    file = self._begin_file()
+                at = file.put_all(items, at)
+                if file.pending_bytes >= WRITE_BYTES:
+                    file.write()
+        except OSError as error:
+            # What is in memory stays there and is written later; what is not is read from the log then.
+            if at < len(items) or self._files[-1].pending_bytes > UNWRITTEN_BYTES_MAX:
+                following = items[at][1] if at < len(items) else items[-1][1] + 1
+                self._fall_behind(following, error)
+
+    def _begin_file(self) -> IndexFile:
+        file = IndexFile(
+            self._disk, self._directory / self._next_name(), slots=self._slots, entries_max=self._entries_max
+        )
+        self._files.append(file)
+        self._unsaved.append(file)
+        return file
+
+    def _next_name(self) -> str:
+        """The time, in the process's zone; later than all names that are there, whatever the clock says."""
+        name = datetime.fromtimestamp(self._reactor.clock.now_ms() / 1000).strftime("%Y%m%d%H%M%S%f")[:NAME_DIGITS]
+        last = self._files[-1].path.name if self._files else ""
+        return name if name > last else f"{int(last) + 1:0{NAME_DIGITS}d}"
+
+    # -- after a full disk
+
+    def _fall_behind(self, physical_offset: int, error: OSError) -> None:
+        if not self._catch_up_is_due:
+            log.warning("index: records from %d on cannot be indexed now: %s", physical_offset, error)
+            self._catch_up_later()
+        self._behind_from = physical_offset
+
+    def _catch_up_later(self) -> None:
+        self._catch_up_is_due = True
+        self._reactor.call_later(CATCH_UP_INTERVAL_MS, self._catch_up)
+
+    def _catch_up(self) -> None:
+        if self._behind_from is None or self._failed:
+            self._catch_up_is_due = False
+            return
+        start, self._behind_from = self._behind_from, None
+        self._known_end = self._files[-1].header.end_physical_offset if self._files else -1
+        try:
+            if self._files:
+                self._files[-1].write()
+            end, records = scan_forward(self._log, start, CATCH_UP_RECORDS)
+        except OSError as error:
+            self._fall_behind(start, error)
+        else:
+            for record in records:
+                self.add_scanned(record)
+            self.build()
+            if self._behind_from is None and end < self._log.written:
+                self._behind_from = end
+        if self._behind_from is None:
+            self._catch_up_is_due = False
+            log.info("index: no record is missing any more")
+        else:
+            self._catch_up_later()
+
+    # -- on the disk
+
+    def take_changes(self, complete_up_to: int) -> IndexChanges:
+        """What must be written for the index to be whole on the disk as it is now. complete_up_to: every whole record
+        below it was given to the index."""
+        self.build()
+        if self._saved == self._changes:
+            for file in self._full_taken:
+                file.release()
+            self._unsaved = [file for file in self._unsaved if file not in self._full_taken]
+        self._full_taken = [file for file in self._unsaved if file.is_full]
+        if self._behind_from is not None:
+            complete_up_to = min(complete_up_to, self._behind_from)
+        self._changes += 1
+        files = {file.path.name: file.header.encode() for file in self._files}
+        full = [file.header.end_timestamp_ms for file in self._files if file.is_full]
+        return IndexChanges(
+            self,
+            self._changes,
+            [file.take_changes() for file in self._unsaved],
+            IndexCheckpoint(complete_up_to, files),
+            max(full, default=0),
+        )
+
+    def save(self, changes: IndexChanges) -> IndexCheckpoint | None:
+        """By IndexChanges, in its thread: what the disk has afterwards; None for nothing that could be trusted."""
+        with self._guard:
+            if self._failed:
+                return None
+            if changes.number <= self._saved:
+                return self._saved_checkpoint
+            try:
+                for file, pieces in changes.files:
+                    for position, data in pieces:
+                        file.pwrite(data, position)
+                    file.datasync()
+                if changes.files:
+                    self._disk.sync_directory(self._directory)
+            except OSError as error:
+                log.warning("the index cannot be written: %s", error)
+                self._failed = error.errno != errno.ENOSPC
+                for one in self._unsaved:
+                    one.changes_failed()
+                return None if self._failed else self._saved_checkpoint
+            self._saved = changes.number
+            self._saved_checkpoint = changes.checkpoint
+            return changes.checkpoint
+
+    def cut(self, physical_offset: int) -> None:
+        """Forget records from physical_offset on."""
+        self.build()
+        while self._files:
+            last = self._files[-1]
+            last.cut(physical_offset)
+            if last.header.count > 1:
+                if last not in self._unsaved:
+                    self._unsaved.append(last)
+                break
+            last.close()
+            self._files.pop()
+            if last in self._unsaved:
+                self._unsaved.remove(last)
+            self._disk.remove(last.path)
+        self._known_end = self._files[-1].header.end_physical_offset if self._files else -1
+        if self._behind_from is not None:
+            self._behind_from = min(self._behind_from, physical_offset)
+
+    def detach_before(self, physical_offset: int) -> list[Path]:
+        """Give up the files all of whose records are below physical_offset, never the last one; the caller unlinks
+        them."""
+        gone = []
+        while len(self._files) > 1 and self._files[0].header.end_physical_offset < physical_offset:
+            file = self._files.pop(0)
+            if file in self._unsaved:
+                self._unsaved.remove(file)
+            file.close()
+            gone.append(file.path)
+        return gone
+
+    def unlink(self, paths: list[Path]) -> None:
+        """May run in another thread."""
+        for path in paths:
+            self._disk.remove(path)
+        if paths:
+            self._disk.sync_directory(self._directory)
+
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
+
+    # -- reading
+
+    def query(
+        self, topic: str, key: str, max_count: int, begin_ms: int, end_ms: int, *, is_tag: bool
+    ) -> IndexQuery:
+        """A search for the newest records with this key that were stored in [begin_ms, end_ms]; run it in a thread."""
+        self.build()
+        keys = self._keys.of(topic)
+        key_hash = keys.tag(key) if is_tag else keys.key(key)
+        chains = []
+        for file in reversed(self._files):
+            if file.matches_time(begin_ms, end_ms):
+                chains.append(file.chain(key_hash))
+            if file.header.begin_timestamp_ms < begin_ms:
+                break
+        last = self._files[-1].header if self._files else IndexHeader()
+        until = (last.end_timestamp_ms, last.end_physical_offset)
+        return IndexQuery(chains, key_hash, max_count, (begin_ms, end_ms), self._log.min_offset, until)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChanges:
+    """Taken on the loop, written in a thread."""
+
+    _service: IndexService
+    number: int
+    files: list[tuple[File, list[tuple[int, bytes]]]]
+    checkpoint: IndexCheckpoint
+    full_file_timestamp_ms: int
+    """Store time of the last record in a full file: Apache's indexMsgTimestamp."""
+
+    def write(self) -> IndexCheckpoint | None:
+        """Blocking; an error of the disk is the index's own affair. Returns what a later start may trust."""
+        return self._service.save(self)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexQuery:
+    chains: list[IndexChain]
+    key_hash: int
+    max_count: int
+    between_ms: tuple[int, int]
+    min_physical_offset: int
+    until: tuple[int, int]
+
+    def run(self) -> FoundOffsets:
+        """Blocking. Raises OSError."""
+        found: list[int] = []
+        looked_at = 0
+        begin_ms, end_ms = self.between_ms
+        for chain in self.chains:
+            for key_hash, physical_offset, stored_ms in chain.walk():
+                looked_at += 1
+                if physical_offset < self.min_physical_offset or looked_at > QUERY_ENTRIES_MAX:
+                    break
+                if key_hash == self.key_hash and begin_ms <= stored_ms <= end_ms:
+                    found.append(physical_offset)
+                if stored_ms < begin_ms or len(found) >= self.max_count:
+                    break
+            if len(found) >= self.max_count:
+                break
+        return FoundOffsets(sorted(found), *self.until)
