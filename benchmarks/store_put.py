@@ -80,24 +80,25 @@ def main() -> None:
     try:
         for crc in (True, False):
             root = directory / f"crc-{crc}"
-            _run(root, arguments.messages, arguments.size, crc)
+            config = StoreConfig(root=root, append_prop_crc=crc, message_index_enable=not arguments.no_index)
+            _run(config, arguments.messages, arguments.size)
     finally:
         shutil.rmtree(directory)
 
 
-def _run(root: Path, messages: int, size_bytes: int, crc: bool) -> None:
-    config = StoreConfig(root=root, append_prop_crc=crc)
+def _run(config: StoreConfig, messages: int, size_bytes: int) -> None:
     reactor = _TickReactor()
     store = MessageStore(config, SystemDisk(), reactor)
     store.load()
     store.start()
-    _say(f"{size_bytes} B messages, whole-record CRC {'on' if crc else 'off'}")
+    words = f"CRC {'on' if config.append_prop_crc else 'off'}, index {'on' if config.message_index_enable else 'off'}"
+    _say(f"{size_bytes} B messages, whole-record {words}")
     with _cpu_time("put", messages):
         _put_all(store, reactor, messages, size_bytes)
     with _cpu_time("get, 32 neighbours at a time", messages):
         _get_all(store)
     # As after kill -9: nothing tells the next one where to start but the files.
-    (root / "queueCheckpoint.json").unlink()
+    (config.root / "queueCheckpoint.json").unlink()
     store._held.close()
     again = MessageStore(config, SystemDisk(), reactor)
     with _cpu_time("recover (records walked, queues made again)", messages):
@@ -108,7 +109,8 @@ def _run(root: Path, messages: int, size_bytes: int, crc: bool) -> None:
 
 def _put_all(store: MessageStore, reactor: _TickReactor, messages: int, size_bytes: int) -> None:
     body = b"x" * size_bytes
-    properties = "UNIQ_KEY\x01" + "0" * 32 + "\x02TAGS\x01TagA\x02WAIT\x01true\x02"
+    # A client's own unique ids: its address and process, the time (here: 16 messages a millisecond), a counter.
+    properties = "UNIQ_KEY\x017F0000010A0B2A139A55%08X%04X\x02TAGS\x01TagA\x02WAIT\x01true\x02"
     host, tags_code = ("127.0.0.1", 4321), tag_hash("TagA")
     done = 0
 
@@ -119,7 +121,7 @@ def _put_all(store: MessageStore, reactor: _TickReactor, messages: int, size_byt
 
     for number in range(messages):
         store.put(
-            MessageToStore("Benchmark", number % QUEUES, body, properties, 1_795_000_000_000, host, tags_code), stored
+            MessageToStore("Benchmark", number % QUEUES, body, properties % (number >> 4, number & 0xFFFF), 1_795_000_000_000, host, tags_code), stored
         )
         if number % MESSAGES_PER_TICK == MESSAGES_PER_TICK - 1:
             reactor.tick()
@@ -151,6 +153,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--messages", type=int, default=200_000)
     parser.add_argument("--size", type=int, default=128, help="bytes of each body")
+    parser.add_argument("--no-index", action="store_true", help="messageIndexEnable=false")
     parser.add_argument("--directory", type=Path, help="where the store is made (default: the system's temporary one)")
     return parser.parse_args()
 

@@ -32,6 +32,8 @@ class Node:
             broker_id=broker_id,
             mapped_file_size_commit_log=LOG_FILE_BYTES,
             mapped_file_size_consume_queue=QUEUE_FILE_BYTES,
+            max_hash_slot_num=100,
+            max_index_num=400,
             **settings,
         )
         self.store = MessageStore(self.config, self.disk, self.reactor)

@@ -25,6 +25,8 @@ def config(root: Path, flush: FlushDiskType) -> StoreConfig:
         root=root,
         mapped_file_size_commit_log=LOG_FILE_BYTES,
         mapped_file_size_consume_queue=QUEUE_FILE_BYTES,
+        max_hash_slot_num=1000,
+        max_index_num=4000,
         flush_disk_type=flush,
         checkpoint_interval_ms=300,
         disk_space_warning_level_ratio=1.0,
