@@ -14,17 +14,30 @@ class ProducerManager:
     def __init__(self, channel_expired_timeout_ms: int) -> None:
         self._expired_ms = channel_expired_timeout_ms
         self._groups: dict[str, dict[Channel, ClientChannelInfo]] = {}
+        self._by_client: dict[str, Channel] = {}
 
     def register(self, group: str, info: ClientChannelInfo) -> None:
         self._groups.setdefault(group, {})[info.channel] = info
+        self._by_client[info.client_id] = info.channel
+
+    def find_channel(self, client_id: str) -> Channel | None:
+        """The connection of a producer, by what it calls itself."""
+        return self._by_client.get(client_id)
 
     def unregister(self, group: str, channel: Channel) -> None:
         channels = self._groups.get(group)
         if channels is None:
             return
-        channels.pop(channel, None)
+        info = channels.pop(channel, None)
         if not channels:
             del self._groups[group]
+        if info is not None and not any(channel in others for others in self._groups.values()):
+            self._forget_client(info.client_id, channel)
+
+    def _forget_client(self, client_id: str, channel: Channel) -> None:
+        """Unless it has come back by another connection."""
+        if self._by_client.get(client_id) is channel:
+            del self._by_client[client_id]
 
     def channel_closed(self, channel: Channel) -> None:
         for group in [name for name, channels in self._groups.items() if channel in channels]:

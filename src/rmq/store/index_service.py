@@ -351,10 +351,11 @@ class IndexService:
     # -- reading
 
     def query(
-        self, topic: str, key: str, max_count: int, begin_ms: int, end_ms: int, *, is_tag: bool
+        self, topic: str, key: str, between_ms: tuple[int, int], *, max_count: int, is_tag: bool
     ) -> IndexQuery:
-        """A search for the newest records with this key that were stored in [begin_ms, end_ms]; run it in a thread."""
+        """A search for the newest records with this key that were stored within between_ms; run it in a thread."""
         self.build()
+        begin_ms, end_ms = between_ms
         keys = self._keys.of(topic)
         key_hash = keys.tag(key) if is_tag else keys.key(key)
         chains = []
@@ -365,7 +366,7 @@ class IndexService:
                 break
         last = self._files[-1].header if self._files else IndexHeader()
         until = (last.end_timestamp_ms, last.end_physical_offset)
-        return IndexQuery(chains, key_hash, max_count, (begin_ms, end_ms), self._log.min_offset, until)
+        return IndexQuery(chains, key_hash, max_count, between_ms, self._log.min_offset, until)
 
 
 @dataclass(frozen=True, slots=True)

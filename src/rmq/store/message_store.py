@@ -326,15 +326,14 @@ class MessageStore:
         self,
         topic: str,
         key: str,
-        max_count: int,
-        begin_ms: int,
-        end_ms: int,
+        between_ms: tuple[int, int],
         done: Callable[[QueryMessageResult], None],
         *,
+        max_count: int,
         is_tag: bool = False,
     ) -> None:
         """The newest messages of a topic that have this key (UNIQ_KEY or a word of KEYS; is_tag: these TAGS) and were
-        stored in [begin_ms, end_ms], maxMsgsNumBatch at most. done is called on the loop, never before this returns."""
+        stored within between_ms, both ends included; maxMsgsNumBatch at most. done is called on the loop, never before this returns."""
         index = self._index
         max_count = min(max_count, self.config.max_msgs_num_batch)
         if index is None or max_count <= 0:
@@ -350,7 +349,7 @@ class MessageStore:
                 done(self._read_found(outcome, topic, key, is_tag=is_tag))
 
         index.queries += 1
-        query = index.query(topic, key, max_count, begin_ms, end_ms, is_tag=is_tag)
+        query = index.query(topic, key, between_ms, max_count=max_count, is_tag=is_tag)
         self._reactor.run_blocking(query.run, found)
 
     def _read_found(self, found: FoundOffsets, topic: str, key: str, *, is_tag: bool) -> QueryMessageResult:
@@ -374,7 +373,7 @@ class MessageStore:
             return None
         found: list[tuple[int, int, int]] = []
         at, end = queue_offset, min(queue.max_offset, queue_offset + max_count)
-        while queue.first_stored <= at < end:
+        while queue.min_offset <= at < end:
             found += UNIT.iter_unpack(queue.units(at, end - at))
             at = queue_offset + len(found)
         return found

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.fakes import FakeDisk
+from tests.engine.remoting.golden import EXCHANGES
 from tests.engine.store.store_case import INDEX_ENTRIES, INDEX_SLOTS, ROOT, StoreCase, message
-from tests.engine.store.test_golden_store import FILES, STORE_HOST, golden_bytes, golden_records, to_store
+from tests.engine.store.test_golden_store import FILES, STORE_HOST, golden_bytes, golden_records, open_golden, to_store
 
 from rmq.remoting.java_hash import string_hash
 from rmq.remoting.message import decode_record
@@ -45,7 +46,7 @@ def query(
     case: StoreCase, key: str, *, topic: str = "T", count: int = 64, is_tag: bool = False, between: tuple[int, int] = FOREVER
 ) -> QueryMessageResult:
     results: list[QueryMessageResult] = []
-    case.store.query_message(topic, key, count, *between, results.append, is_tag=is_tag)
+    case.store.query_message(topic, key, between, results.append, max_count=count, is_tag=is_tag)
     case.reactor.run_until(lambda: bool(results))
     return results[0]
 
@@ -86,6 +87,19 @@ def test_index_file_has_the_bytes_of_apache() -> None:
     assert len(written) == FILES[INDEX]["size"]
     assert written[:INDEX_USED] == golden_bytes(INDEX).ljust(INDEX_USED, b"\0")
     assert not any(written[INDEX_USED:])
+
+
+@pytest.mark.parametrize("name", ["view_33", "query_msg_12"])
+def test_answers_hold_the_bytes_of_apache(name: str) -> None:
+    """Apache's own log, taken over: the bodies of its answers to 33 (offset 0) and 12 (TopicTest, k1)."""
+    case = open_golden()
+    if name == "view_33":
+        record = case.store.record_at(0)
+        assert record is not None
+        body = bytes(record)
+    else:
+        body = b"".join(query(case, "k1", topic="TopicTest", count=10).frames)
+    assert body == EXCHANGES[name].response_body
 
 
 INDEX_USED = HEADER_BYTES + 4 * 100 + ENTRY_BYTES * IndexHeader.decode(golden_bytes(INDEX)[:HEADER_BYTES]).count
@@ -142,7 +156,7 @@ def test_message_is_found_in_the_tick_that_stored_it() -> None:
     results: list[QueryMessageResult] = []
 
     def ask(_: object) -> None:
-        case.store.query_message("T", "k1", 64, *FOREVER, results.append)
+        case.store.query_message("T", "k1", FOREVER, results.append, max_count=64)
 
     case.store.put(keyed(1, "k1"), ask)
     case.reactor.run_until(lambda: bool(results))

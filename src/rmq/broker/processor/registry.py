@@ -12,6 +12,7 @@ from ...rpc.errors import RequestRefused
 from ..topic_attributes import AttributeRefused
 from .admin.broker import BrokerAdmin
 from .admin.client import ClientAdmin
+from .admin.consume_queue import ConsumeQueueAdmin
 from .admin.group import GroupAdmin
 from .admin.offset import OffsetAdmin
 from .admin.topic import TopicAdmin
@@ -20,6 +21,8 @@ from .consumer_manage import ConsumerManageProcessor
 from .consumer_send_back import ConsumerSendBackProcessor
 from .lock_batch import LockBatchProcessor
 from .pull_message import PullMessageProcessor
+from .query_message import QueryMessageProcessor
+from .reply_message import ReplyMessageProcessor
 from .send_message import SendMessageProcessor
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ class Processors:
     def __init__(self, context: BrokerContext, dice: random.Random) -> None:
         self.pull = PullMessageProcessor(context)
         send = SendMessageProcessor(context, dice)
+        reply = ReplyMessageProcessor(context, send)
+        query = QueryMessageProcessor(context)
         consumer = ConsumerManageProcessor(context)
         client = ClientManageProcessor(context)
         lock = LockBatchProcessor(context)
@@ -49,6 +54,11 @@ class Processors:
             RequestCode.SEND_MESSAGE: send,
             RequestCode.SEND_MESSAGE_V2: send,
             RequestCode.SEND_BATCH_MESSAGE: send,
+            RequestCode.SEND_REPLY_MESSAGE: reply,
+            RequestCode.SEND_REPLY_MESSAGE_V2: reply,
+            RequestCode.QUERY_MESSAGE: query.query,
+            RequestCode.VIEW_MESSAGE_BY_ID: query.view,
+            RequestCode.QUERY_CONSUME_QUEUE: ConsumeQueueAdmin(context).query,
             RequestCode.CONSUMER_SEND_MSG_BACK: ConsumerSendBackProcessor(context, dice),
             RequestCode.PULL_MESSAGE: self.pull,
             RequestCode.LITE_PULL_MESSAGE: self.pull,

@@ -82,16 +82,14 @@ class SendMessageProcessor:
                 self._send(channel, request, header)
         except (RequestRefused, FieldError) as error:
             code = error.code if isinstance(error, RequestRefused) else ResponseCode.SYSTEM_ERROR
-            return request.response(code, str(error), self._region_fields())
+            return request.response(code, str(error), self.region_fields())
         return None
 
     # One message.
 
     def _send(self, channel: Channel, request: RemotingCommand, header: SendHeader) -> None:
-        topic = self._topics.topics.get(header.topic)
-        if topic is None or header.topic in names.NOT_ALLOWED_SEND_TOPICS:
-            topic = self._admit(channel, header)
-        self._check(channel, header, topic, request.body)
+        topic = self.target(channel, header)
+        self._check_body(request.body)
         properties = decode_properties(header.properties)
         if "%" in header.topic and self._belongs_to_dead_letters(header):
             header, topic = self._to_dead_letters(header, properties)
@@ -120,7 +118,7 @@ class SendMessageProcessor:
         queue_id = header.queue_id
         return MessageToStore(
             header.topic,
-            queue_id if queue_id >= 0 else self._pick_queue(topic),
+            queue_id if queue_id >= 0 else self.pick_queue(topic),
             request.body,
             text,
             header.born_timestamp_ms,
@@ -133,7 +131,7 @@ class SendMessageProcessor:
             properties.get(PROPERTY_WAIT, "true") != "false",
         )
 
-    def _pick_queue(self, topic: TopicConfig) -> int:
+    def pick_queue(self, topic: TopicConfig) -> int:
         if topic.write_queue_nums <= 0:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"topic[{topic.topic_name}] has no queue to write to")
         return self._dice.randrange(topic.write_queue_nums)
@@ -163,7 +161,7 @@ class SendMessageProcessor:
     ) -> RemotingCommand:
         if not result.status.is_stored:
             code, remark = put_refusal(result.status, self._config, self._store)
-            return request.response(code, remark, self._region_fields())
+            return request.response(code, remark, self.region_fields())
         fields = {"queueId": str(queue_id)}
         if uniq_key:
             fields["transactionId"] = uniq_key
@@ -176,10 +174,8 @@ class SendMessageProcessor:
     # A batch.
 
     def _send_batch(self, channel: Channel, request: RemotingCommand, header: SendHeader) -> None:
-        topic = self._topics.topics.get(header.topic)
-        if topic is None or header.topic in names.NOT_ALLOWED_SEND_TOPICS:
-            topic = self._admit(channel, header)
-        self._check(channel, header, topic, request.body)
+        topic = self.target(channel, header)
+        self._check_body(request.body)
         if names.is_retry_topic(header.topic):
             raise RequestRefused(
                 ResponseCode.MESSAGE_ILLEGAL, f"batch request does not support retry group {header.topic}"
@@ -213,7 +209,7 @@ class SendMessageProcessor:
             items = []
         if not items:
             raise RequestRefused(*put_refusal(PutStatus.MESSAGE_ILLEGAL, self._config))
-        queue_id = header.queue_id if header.queue_id >= 0 else self._pick_queue(topic)
+        queue_id = header.queue_id if header.queue_id >= 0 else self.pick_queue(topic)
         wait = properties.get(PROPERTY_WAIT, "true") != "false"
         sys_flag = header.sys_flag if topic.topic_filter_type != _MULTI_TAG else header.sys_flag | MULTI_TAGS_FLAG
         peer = born_host(channel)
@@ -259,7 +255,11 @@ class SendMessageProcessor:
             raise RequestRefused(ResponseCode.TOPIC_NOT_EXIST, remarks.topic_not_exist_for_send(topic))
         return created
 
-    def _check(self, channel: Channel, header: SendHeader, topic: TopicConfig, body: bytes) -> None:
+    def target(self, channel: Channel, header: SendHeader) -> TopicConfig:
+        """The topic, where this message may go there whatever its body is. Raises RequestRefused."""
+        topic = self._topics.topics.get(header.topic)
+        if topic is None or header.topic in names.NOT_ALLOWED_SEND_TOPICS:
+            topic = self._admit(channel, header)
         config = self._config
         start_ms = config.start_accept_send_request_time_stamp_ms
         if start_ms and self._clock.now_ms() < start_ms:
@@ -273,8 +273,11 @@ class SendMessageProcessor:
                 ResponseCode.INVALID_PARAMETER,
                 f"request queueId[{header.queue_id}] is illegal, {topic} Producer: {channel.remote_address}",
             )
-        if not body or len(body) > config.max_message_size_bytes:
-            raise RequestRefused(*put_refusal(PutStatus.MESSAGE_ILLEGAL, config))
+        return topic
+
+    def _check_body(self, body: bytes) -> None:
+        if not body or len(body) > self._config.max_message_size_bytes:
+            raise RequestRefused(*put_refusal(PutStatus.MESSAGE_ILLEGAL, self._config))
 
     # What few messages ask for.
 
@@ -320,7 +323,7 @@ class SendMessageProcessor:
         if result.status.is_stored:
             self._stats.put(topic, messages)
 
-    def _region_fields(self) -> dict[str, str]:
+    def region_fields(self) -> dict[str, str]:
         return {PROPERTY_TRACE_ON: self._trace_text, PROPERTY_MSG_REGION: self._config.region_id}
 
 

@@ -9,6 +9,10 @@ from .broker_info import (
     HARuntimeInfo,
     KVTable,
 )
+from .consume_queue import (
+    ConsumeQueueData,
+    QueryConsumeQueueResponseBody,
+)
 from .consume_stats import (
     ConsumerOffsetSerializeWrapper,
     ConsumeStats,
@@ -70,6 +74,7 @@ __all__ = [
     "BrokerData",
     "ClusterInfo",
     "Connection",
+    "ConsumeQueueData",
     "ConsumeStats",
     "ConsumerConnection",
     "ConsumerData",
@@ -90,6 +95,7 @@ __all__ = [
     "OffsetWrapper",
     "ProducerConnection",
     "ProducerData",
+    "QueryConsumeQueueResponseBody",
     "QueueData",
     "RegisterBrokerBody",
     "SubscriptionData",
