@@ -121,7 +121,16 @@ def _put_all(store: MessageStore, reactor: _TickReactor, messages: int, size_byt
 
     for number in range(messages):
         store.put(
-            MessageToStore("Benchmark", number % QUEUES, body, properties % (number >> 4, number & 0xFFFF), 1_795_000_000_000, host, tags_code), stored
+            MessageToStore(
+                "Benchmark",
+                number % QUEUES,
+                body,
+                properties % (number >> 4, number & 0xFFFF),
+                1_795_000_000_000,
+                host,
+                tags_code,
+            ),
+            stored,
         )
         if number % MESSAGES_PER_TICK == MESSAGES_PER_TICK - 1:
             reactor.tick()

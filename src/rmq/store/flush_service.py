@@ -46,8 +46,8 @@ class FlushService:
         reactor: Reactor,
         commit_log: CommitLog,
         queues: ConsumeQueueStore,
-        index: IndexService | None,
         *,
+        index: IndexService | None,
         complete_up_to: Callable[[], int],
         on_flushed: Callable[[int], None],
         on_failed: Callable[[OSError], None],
@@ -204,7 +204,7 @@ class FlushService:
         if index is not None:
             saved = index.write()
             queue_checkpoint = replace(queue_checkpoint, index=saved)
-            if saved is index.checkpoint:
+            if saved is not None and saved is index.checkpoint:
                 self.checkpoint.index_msg_timestamp_ms = index.full_file_timestamp_ms
         try:
             self._disk.replace_file(root / QUEUE_CHECKPOINT_FILE, queue_checkpoint.encode())

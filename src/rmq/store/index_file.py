@@ -21,9 +21,9 @@
 | 12 | 4 | seconds since the first record's store time |
 | 16 | 4 | number of the entry before it in the same slot, 0 for none: always smaller than its own |
 
-The file that is written has its slots in memory and its newest entries too. Entries are written in blocks as they come,
-slots and header at a checkpoint: whatever a crash leaves is cut back to the last checkpoint (`cut`), and the rest is made
-again from the commit log. All writes are pwrite: a full disk is an OSError, never a signal.
+The file that is written has its slots in memory and its newest entries too. Entries are written in blocks as they
+come, slots and header at a checkpoint: whatever a crash leaves is cut back to the last checkpoint (`open_at`), and the
+rest is made again from the commit log. All writes are pwrite: a full disk is an OSError, never a signal.
 """
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ class IndexFile:
 
     def take_changes(self) -> tuple[File, list[tuple[int, bytes]]]:
         """What is to be written and synced, in this order, for the file to be whole on the disk as it is now: position
-        and bytes of entries, header and slots (no slot on the disk ever points beyond the header's count). May be written in another thread, while this one goes on."""
+        and bytes of entries, header and slots (no slot on the disk ever points beyond the header's count). May be
+        written in another thread, while this one goes on."""
         changes = [(self._position(self._tail_from), bytes(self._tail)), (0, self.header.encode())]
         if self._table is not None:
             changes += self._dirty_pages(self._table)
@@ -278,10 +279,10 @@ class IndexFile:
         return IndexChain(
             self._file,
             self.header,
-            self._entries_start,
-            HEADER_BYTES + slot * _SLOT_BYTES,
-            None if self._table is None else self._table[slot],
-            bytes(self._tail),
+            entries_start=self._entries_start,
+            slot_position=HEADER_BYTES + slot * _SLOT_BYTES,
+            first=None if self._table is None else self._table[slot],
+            tail=bytes(self._tail),
         )
 
     def _position(self, number: int) -> int:
@@ -307,7 +308,14 @@ class IndexChain:
     """The entries of one slot, newest first."""
 
     def __init__(
-        self, file: File, header: IndexHeader, entries_start: int, slot_position: int, first: int | None, tail: bytes
+        self,
+        file: File,
+        header: IndexHeader,
+        *,
+        entries_start: int,
+        slot_position: int,
+        first: int | None,
+        tail: bytes,
     ) -> None:
         """first: the slot's value where it is in memory. tail: the entries that are not in the file yet."""
         self._file = file

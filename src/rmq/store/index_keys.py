@@ -162,4 +162,5 @@ def _extended(start: int, text: str) -> int:
 def _moved_on(start: int, units: bytes | tuple[int, ...]) -> int:
     count = len(units)
     power = _POWERS[_POWERS_CACHED - 1 - count]
-    return (start * power + sum(map(mul, units, _POWERS[_POWERS_CACHED - count :]))) & _MASK
+    value: int = start * power + sum(map(mul, units, _POWERS[_POWERS_CACHED - count :]))
+    return value & _MASK

@@ -20,7 +20,6 @@ import errno
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..remoting.message_const import TRANSACTION_ROLLBACK_TYPE, TRANSACTION_TYPE_MASK
@@ -52,6 +51,8 @@ UNWRITTEN_BYTES_MAX = 4 * 1024 * 1024
 CATCH_UP_INTERVAL_MS = 1000
 # Read in one go while catching up: about 20 ms of the loop.
 CATCH_UP_RECORDS = 4096
+# A full disk, and a file that was closed meanwhile.
+_PASSING_ERRORS = (errno.ENOSPC, errno.EBADF)
 # Entries one query looks at: some seconds of a thread. Only a slot that a much used tag falls into has so many.
 QUERY_ENTRIES_MAX = 4 * 1024 * 1024
 
@@ -89,9 +90,9 @@ class IndexService:
         self._behind_from: int | None = None
         self._catch_up_is_due = False
         self._failed = False
-        self._guard = Lock()
-        self._changes = 0
-        self._saved = 0
+        self._is_saving = False
+        self._saved_full = False
+        self._cuts = 0
         self._saved_checkpoint: IndexCheckpoint | None = None
 
     # -- at the start
@@ -264,51 +265,58 @@ class IndexService:
         """What must be written for the index to be whole on the disk as it is now. complete_up_to: every whole record
         below it was given to the index."""
         self.build()
-        if self._saved == self._changes:
+        if self._is_saving:
+            # Two writers could leave the older bytes. What a thread had to write last is still true, only less.
+            return IndexChanges(self, None, [], self._cuts)
+        if self._saved_full:
             for file in self._full_taken:
                 file.release()
             self._unsaved = [file for file in self._unsaved if file not in self._full_taken]
         self._full_taken = [file for file in self._unsaved if file.is_full]
+        self._saved_full = False
         if self._behind_from is not None:
             complete_up_to = min(complete_up_to, self._behind_from)
-        self._changes += 1
+        self._is_saving = True
         files = {file.path.name: file.header.encode() for file in self._files}
         full = [file.header.end_timestamp_ms for file in self._files if file.is_full]
         return IndexChanges(
             self,
-            self._changes,
-            [file.take_changes() for file in self._unsaved],
             IndexCheckpoint(complete_up_to, files),
+            [file.take_changes() for file in self._unsaved],
+            self._cuts,
             max(full, default=0),
         )
 
     def save(self, changes: IndexChanges) -> IndexCheckpoint | None:
-        """By IndexChanges, in its thread: what the disk has afterwards; None for nothing that could be trusted."""
-        with self._guard:
-            if self._failed:
-                return None
-            if changes.number <= self._saved:
-                return self._saved_checkpoint
-            try:
-                for file, pieces in changes.files:
-                    for position, data in pieces:
-                        file.pwrite(data, position)
-                    file.datasync()
-                if changes.files:
-                    self._disk.sync_directory(self._directory)
-            except OSError as error:
-                log.warning("the index cannot be written: %s", error)
-                self._failed = error.errno != errno.ENOSPC
-                for one in self._unsaved:
-                    one.changes_failed()
-                return None if self._failed else self._saved_checkpoint
-            self._saved = changes.number
+        """By IndexChanges, in its thread: what a later start may trust; None for nothing."""
+        if changes.checkpoint is None:
+            return self._saved_checkpoint
+        try:
+            for file, pieces in changes.files:
+                for position, data in pieces:
+                    file.pwrite(data, position)
+                file.datasync()
+            if changes.files:
+                self._disk.sync_directory(self._directory)
+        except (OSError, ValueError) as error:
+            # ValueError: a file was closed meanwhile, at a stop or because its records are gone.
+            log.warning("the index cannot be written: %s", error)
+            self._failed = getattr(error, "errno", errno.EBADF) not in _PASSING_ERRORS
+            for one in self._unsaved:
+                one.changes_failed()
+        else:
+            self._saved_full = True
             self._saved_checkpoint = changes.checkpoint
-            return changes.checkpoint
+        if self._failed or changes.cuts != self._cuts:
+            self._saved_checkpoint = None
+        self._is_saving = False
+        return self._saved_checkpoint
 
     def cut(self, physical_offset: int) -> None:
         """Forget records from physical_offset on."""
         self.build()
+        self._cuts += 1
+        self._saved_checkpoint = None
         while self._files:
             last = self._files[-1]
             last.cut(physical_offset)
@@ -350,9 +358,7 @@ class IndexService:
 
     # -- reading
 
-    def query(
-        self, topic: str, key: str, between_ms: tuple[int, int], *, max_count: int, is_tag: bool
-    ) -> IndexQuery:
+    def query(self, topic: str, key: str, between_ms: tuple[int, int], *, max_count: int, is_tag: bool) -> IndexQuery:
         """A search for the newest records with this key that were stored within between_ms; run it in a thread."""
         self.build()
         begin_ms, end_ms = between_ms
@@ -374,10 +380,11 @@ class IndexChanges:
     """Taken on the loop, written in a thread."""
 
     _service: IndexService
-    number: int
+    checkpoint: IndexCheckpoint | None
+    """None: a thread is writing other changes now."""
     files: list[tuple[File, list[tuple[int, bytes]]]]
-    checkpoint: IndexCheckpoint
-    full_file_timestamp_ms: int
+    cuts: int
+    full_file_timestamp_ms: int = 0
     """Store time of the last record in a full file: Apache's indexMsgTimestamp."""
 
     def write(self) -> IndexCheckpoint | None:

@@ -17,8 +17,8 @@ _SIZE = struct.Struct(">i")
 
 
 def scan_forward(log: CommitLog, position: int, count_max: int) -> tuple[int, list[ScannedRecord]]:
-    """Up to count_max intact records from position, where one begins, and where the next one is. Damaged ones are passed
-    over; position may lie below the first file, whose records are gone. May raise OSError."""
+    """Up to count_max intact records from position, where one begins, and where the next one is. Damaged ones are
+    passed over; position may lie below the first file, whose records are gone. May raise OSError."""
     records: list[ScannedRecord] = []
     position = max(position, log.min_offset)
     while position < log.written and len(records) < count_max:

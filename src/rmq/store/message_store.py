@@ -97,7 +97,7 @@ class MessageStore:
             reactor,
             self._log,
             self._queues,
-            self._index,
+            index=self._index,
             complete_up_to=lambda: self._commits.dispatched,
             on_flushed=self._flushed,
             on_failed=self._fail,
@@ -120,7 +120,7 @@ class MessageStore:
             reactor,
             self._log,
             self._queues,
-            self._index,
+            index=self._index,
             is_busy=lambda: self._flush.is_syncing or (self._index is not None and self._index.queries > 0),
             on_measured=self._decide_accepting,
             on_cleaned=self._reader.forget_before,
@@ -333,7 +333,8 @@ class MessageStore:
         is_tag: bool = False,
     ) -> None:
         """The newest messages of a topic that have this key (UNIQ_KEY or a word of KEYS; is_tag: these TAGS) and were
-        stored within between_ms, both ends included; maxMsgsNumBatch at most. done is called on the loop, never before this returns."""
+        stored within between_ms, both ends included; maxMsgsNumBatch at most. done is called on the loop, never before
+        this returns."""
         index = self._index
         max_count = min(max_count, self.config.max_msgs_num_batch)
         if index is None or max_count <= 0:

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.engine.broker.harness import Broker, Client
 
 from rmq.remoting.codes import RequestCode, ResponseCode
-from rmq.remoting.command import RemotingCommand
 from rmq.remoting.message import decode_properties
+
+if TYPE_CHECKING:
+    from rmq.remoting.command import RemotingCommand
 
 TOPIC = "C_REPLY_TOPIC"
 
@@ -23,9 +27,9 @@ class Pair:
         local = self.requester.peer.connection.local
         self.requester_id = f"{local[0]}@{local[1]}"
 
-    def reply_fields(self, client_id: str | None = None, **more: str) -> dict[str, str]:
-        to = f"REPLY_TO_CLIENT\x01{client_id or self.requester_id}\x02"
-        return self.responder.send_fields(TOPIC, f"CORRELATION_ID\x01c-1\x02{to}", **more)
+    def reply_fields(self, **more: str) -> dict[str, str]:
+        to = f"REPLY_TO_CLIENT\x01{self.requester_id}\x02"
+        return {**self.responder.send_fields(TOPIC, f"CORRELATION_ID\x01c-1\x02{to}"), **more}
 
     def reply(self) -> tuple[RemotingCommand, RemotingCommand]:
         """The reply as it was sent, and what was pushed to the requester."""

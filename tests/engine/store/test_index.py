@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,7 @@ from rmq.remoting.java_hash import string_hash
 from rmq.remoting.message import decode_record
 from rmq.remoting.message_const import TRANSACTION_ROLLBACK_TYPE
 from rmq.store import MessageToStore, PutStatus
+from rmq.store.config import BrokerRole
 from rmq.store.index_file import ENTRY_BYTES, HEADER_BYTES, IndexHeader, index_file_bytes
 from rmq.store.index_keys import TopicKeys, absolute, property_value
 from rmq.store.query_message import QueryMessageResult
@@ -26,6 +26,7 @@ from rmq.store.store_checkpoint import StoreCheckpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 (INDEX,) = [name for name in FILES if name.startswith("index/")]
 FOREVER = (0, 1 << 62)
@@ -43,7 +44,13 @@ def unique(number: int) -> str:
 
 
 def query(
-    case: StoreCase, key: str, *, topic: str = "T", count: int = 64, is_tag: bool = False, between: tuple[int, int] = FOREVER
+    case: StoreCase,
+    key: str,
+    *,
+    topic: str = "T",
+    count: int = 64,
+    is_tag: bool = False,
+    between: tuple[int, int] = FOREVER,
 ) -> QueryMessageResult:
     results: list[QueryMessageResult] = []
     case.store.query_message(topic, key, between, results.append, max_count=count, is_tag=is_tag)
@@ -381,8 +388,6 @@ def test_log_that_was_cut_takes_its_keys_along() -> None:
 def test_slave_indexes_what_its_master_sends() -> None:
     master = StoreCase()
     offsets = put_keyed(master, range(20))
-    from rmq.store.config import BrokerRole
-
     slave = StoreCase(broker_role=BrokerRole.SLAVE)
     data = bytes(master.store.read_log(0, 1 << 20))
     for start in range(0, len(data), 700):
@@ -427,5 +432,3 @@ def test_failing_disk_under_the_index_costs_the_index_until_the_next_start() -> 
     offsets |= put_keyed(case, range(5, 10))
     assert not case.fatal
     assert_all_found(StoreCase(case.stop()), offsets)
-
-

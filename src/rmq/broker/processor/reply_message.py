@@ -6,9 +6,9 @@ ReplyMessageProcessor.
                          broker <── 0 ──── requester
     responder <── 0 ──── broker
 
-The message that is replied to names its requester (property REPLY_TO_CLIENT, a client id), who is looked for among this
-broker's producers. The reply is stored too (storeReplyMessageEnable), whether it could be pushed or not; nobody consumes
-it, and where it cannot be stored the answer does not say so.
+The message that is replied to names its requester (property REPLY_TO_CLIENT, a client id), who is looked for among
+this broker's producers. The reply is stored too (storeReplyMessageEnable), whether it could be pushed or not; nobody
+consumes it, and where it cannot be stored the answer does not say so.
 """
 
 from __future__ import annotations
