@@ -30,6 +30,8 @@ _POWERS = [pow(31, exponent, 1 << 32) for exponent in range(_POWERS_CACHED)][::-
 _UNIQ_KEY = PROPERTY_UNIQ_KEY + "\x01"
 _KEYS = PROPERTY_KEYS + "\x01"
 _TAGS = PROPERTY_TAGS + "\x01"
+_UNIQ_KEY_CHARS = len(_UNIQ_KEY)
+_TAGS_CHARS = len(_TAGS)
 _SEPARATOR = "\x02"
 
 # Of a unique id's characters, those that change with each message.
@@ -92,16 +94,36 @@ class TopicKeys:
         self._tags: dict[str, int] = {}
 
     def hashes(self, properties: str) -> list[int]:
-        """The index keys of a message with these properties, in Apache's order."""
-        found = []
-        unique = property_value(properties, _UNIQ_KEY)
-        if unique:
-            found.append(self.unique_id(unique))
+        """The index keys of a message with these properties, in Apache's order. The hot path of the index: what calls
+        would make clearer is written out for the usual unique id and for tags that were seen before."""
+        at = properties.rfind(_UNIQ_KEY)
+        if at < 0:
+            found = []
+        else:
+            start = at + _UNIQ_KEY_CHARS
+            end = properties.find(_SEPARATOR, start)
+            head = self._heads.get(properties[start : end - _COUNTER_CHARS])
+            is_whole = end > 0 and (not at or properties[at - 1] == _SEPARATOR) and properties.isascii()
+            if head is not None and is_whole:
+                pair = end - 2
+                value = (
+                    head + _PAIRS[properties[pair - 2 : pair]] * _PAIR_POWER + _PAIRS[properties[pair:end]]
+                ) & _MASK
+                found = [value if value < 0x80000000 else (0x100000000 - value) & 0x7FFFFFFF]
+            else:
+                unique = property_value(properties, _UNIQ_KEY)
+                found = [self.unique_id(unique)] if unique else []
         if _KEYS in properties:
             found += [self.key(word) for word in property_value(properties, _KEYS).split(KEY_SEPARATOR) if word]
-        tags = property_value(properties, _TAGS)
-        if tags:
-            found.append(self._tags.get(tags) or self.tag(tags))
+        at = properties.rfind(_TAGS)
+        if at >= 0:
+            end = properties.find(_SEPARATOR, at)
+            tag = self._tags.get(properties[at + _TAGS_CHARS : end])
+            if tag is None or end < 0 or (at and properties[at - 1] != _SEPARATOR):
+                tags = property_value(properties, _TAGS)
+                tag = self.tag(tags) if tags else None
+            if tag is not None:
+                found.append(tag)
         return found
 
     def key(self, key: str) -> int:
@@ -114,7 +136,7 @@ class TopicKeys:
         return value
 
     def unique_id(self, unique: str) -> int:
-        """`key` for what looks like a unique id."""
+        """`key` for what may be a unique id as clients make them."""
         if len(unique) < _LONG_ID_CHARS or not unique.isascii():
             return self.key(unique)
         head = self._heads.get(unique[:-_COUNTER_CHARS])

@@ -120,6 +120,29 @@ def test_hash_of_a_key_is_javas(topic: str, key: str) -> None:
     assert keys.tag(key) == absolute(string_hash(f"{topic}#T#{key}") & 0xFFFFFFFF)
 
 
+_IDS = st.sampled_from(
+    [unique(1), unique(1)[:-1] + "é", unique(1) + "\U0001f600", unique(65536), "short", "", "1" * 56]
+)
+_PAIRS = st.tuples(
+    st.sampled_from(["UNIQ_KEY", "MY_UNIQ_KEY", "KEYS", "XKEYS", "TAGS", "XTAGS", "WAIT"]),
+    st.one_of(_IDS, st.sampled_from(["a", "a b", " a  b ", "ab", "TagA", "Tag"])),
+)
+
+
+@given(st.lists(st.lists(_PAIRS, max_size=6), min_size=1, max_size=4), st.booleans())
+def test_keys_of_a_message_are_what_its_properties_say(messages: list[list[tuple[str, str]]], ends: bool) -> None:
+    """Quick ways and remembered beginnings give what the plain reading of the properties gives."""
+    keys = TopicKeys("T")
+    for pairs in messages:
+        text = "".join(f"{name}\x01{value}\x02" for name, value in pairs)
+        values = dict(pairs)
+        wanted = [f"T#{values['UNIQ_KEY']}"] if values.get("UNIQ_KEY") else []
+        wanted += [f"T#{word}" for word in values.get("KEYS", "").split(" ") if word]
+        wanted += [f"T#T#{values['TAGS']}"] if values.get("TAGS") else []
+        hashes = [absolute(string_hash(one) & 0xFFFFFFFF) for one in wanted]
+        assert keys.hashes(text if ends else text[:-1]) == hashes
+
+
 def test_hash_of_a_key_longer_than_the_table_of_powers() -> None:
     key = "a1b2" * 500
     assert TopicKeys("T").key(key) == absolute(string_hash(f"T#{key}") & 0xFFFFFFFF)
