@@ -59,6 +59,8 @@ log = logging.getLogger(__name__)
 
 ABORT_FILE = "abort"
 LOCK_FILE = "lock"
+# Clients close a connection that brings them a frame of 16 MiB; two of the largest messages fit in any case.
+QUERY_BYTES_MAX = 12 * 1024 * 1024
 
 
 class MessageStore:
@@ -333,8 +335,8 @@ class MessageStore:
         is_tag: bool = False,
     ) -> None:
         """The newest messages of a topic that have this key (UNIQ_KEY or a word of KEYS; is_tag: these TAGS) and were
-        stored within between_ms, both ends included; maxMsgsNumBatch at most. done is called on the loop, never before
-        this returns."""
+        stored within between_ms, both ends included; maxMsgsNumBatch and 12 MiB at most. done is called on the loop,
+        never before this returns."""
         index = self._index
         max_count = min(max_count, self.config.max_msgs_num_batch)
         if index is None or max_count <= 0:
@@ -354,17 +356,23 @@ class MessageStore:
         self._reactor.run_blocking(query.run, found)
 
     def _read_found(self, found: FoundOffsets, topic: str, key: str, *, is_tag: bool) -> QueryMessageResult:
-        """A hash is not a key: records of other keys are left out here, which Apache leaves to the client."""
-        frames = []
-        for physical_offset in found.physical_offsets:
+        """The newest as far as they fit. A hash is not a key: records of other keys are left out here, which Apache
+        leaves to the client."""
+        frames: list[memoryview] = []
+        size_bytes = 0
+        for physical_offset in reversed(found.physical_offsets):
             record = self._reader.record_at(physical_offset)
             if record is None or record[1].topic.decode("utf-8", "replace") != topic:
                 continue
-            if has_index_key(record[1].properties.decode("utf-8", "replace"), key, is_tag=is_tag):
-                frames.append(record[0])
+            if not has_index_key(record[1].properties.decode("utf-8", "replace"), key, is_tag=is_tag):
+                continue
+            size_bytes += len(record[0])
+            if frames and size_bytes > QUERY_BYTES_MAX:
+                break
+            frames.append(record[0])
         if not frames:
             return QueryMessageResult()
-        return QueryMessageResult(frames, found.last_update_timestamp_ms, found.last_update_physical_offset)
+        return QueryMessageResult(frames[::-1], found.last_update_timestamp_ms, found.last_update_physical_offset)
 
     def units(self, topic: str, queue_id: int, queue_offset: int, max_count: int) -> list[tuple[int, int, int]] | None:
         """Consume queue units from queue_offset on: (physical offset, size, tags code) of each; None where the queue

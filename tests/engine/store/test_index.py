@@ -17,7 +17,7 @@ from tests.engine.store.test_golden_store import FILES, STORE_HOST, golden_bytes
 from rmq.remoting.java_hash import string_hash
 from rmq.remoting.message import decode_record
 from rmq.remoting.message_const import TRANSACTION_ROLLBACK_TYPE
-from rmq.store import MessageToStore, PutStatus
+from rmq.store import MessageToStore, PutStatus, message_store
 from rmq.store.config import BrokerRole
 from rmq.store.index_file import ENTRY_BYTES, HEADER_BYTES, IndexHeader, index_file_bytes
 from rmq.store.index_keys import TopicKeys, absolute, property_value
@@ -219,6 +219,15 @@ def test_query_gives_the_newest_and_no_more_than_asked_for_in_the_order_of_the_l
     assert found(case, "both", count=0) == found(case, "both", count=-1) == []
 
 
+def test_answer_to_a_query_fits_into_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = StoreCase()
+    offsets = list(put_keyed(case, range(20)).values())
+    monkeypatch.setattr(message_store, "QUERY_BYTES_MAX", 3 * (offsets[-1] - offsets[-2]) + 10)
+    assert found(case, "both") == offsets[-3:]
+    monkeypatch.setattr(message_store, "QUERY_BYTES_MAX", 1)
+    assert found(case, "both") == offsets[-1:]
+
+
 def test_query_keeps_to_its_time() -> None:
     case = StoreCase()
     clock = case.reactor.clock
@@ -388,6 +397,31 @@ def test_index_is_whole_again_after_a_crash_at_any_place(seed: int, lose: str) -
     assert len(kept) >= 90
     assert_all_found(again, kept)
     assert found(again, "both") == list(kept.values())[-64:]
+
+
+@pytest.mark.parametrize("end", [StoreCase.stop, StoreCase.kill])
+def test_index_is_whole_after_a_stop_in_the_middle_of_a_checkpoint(end: Callable[[StoreCase], FakeDisk]) -> None:
+    case = StoreCase()
+    offsets = put_keyed(case, range(120))
+    case.put(keyed(1000, topic="Gone"))
+    case.store.delete_topic("Gone")
+    offsets |= put_keyed(case, range(120, 125))
+    case.store.delete_topic("T2")
+    again = StoreCase(end(case))
+    assert_all_found(again, offsets)
+
+
+def test_log_that_was_cut_during_a_checkpoint_takes_its_keys_along() -> None:
+    case = StoreCase()
+    offsets = put_keyed(case, range(60))
+    case.put(keyed(1000, topic="Gone"))
+    case.store.delete_topic("Gone")
+    case.store.truncate_to(offsets[30])
+    new = put_keyed(case, range(500, 520))
+    again = StoreCase(case.kill())
+    assert_all_found(again, new)
+    assert found(again, "k30") == []
+    assert found(again, "both") == [offsets[number] for number in range(30)] + list(new.values())
 
 
 def test_clean_start_reads_no_record() -> None:
