@@ -248,10 +248,10 @@ class IndexFile:
     def _cut_table(self, gone: range) -> None:
         """The slots as they were before the entries that are gone."""
         table = self._slots()
-        entries = [entry for _, entry in self._entries(gone)]
-        for key_hash, _, _, previous in reversed(entries):
+        for _, (key_hash, _, _, previous) in self._entries(gone):
             slot = key_hash % self._slots_max
-            if table[slot] >= gone.start:
+            # Of the entries that leave a slot the oldest one knows which came before.
+            if previous < gone.start <= table[slot]:
                 table[slot] = previous
                 self._dirty[slot >> _PAGE_SHIFT] = 1
 
