@@ -4,6 +4,10 @@
     PYTHONPATH=src:plugins/module_utils python benchmarks/store_put.py [--messages N] [--size BYTES] [--directory PATH]
 
 One tick is 128 messages to 8 queues, as 8 connections with 16 outstanding requests each make them.
+
+Each message has a unique id and a tag: two entries in the index. Medians of five interleaved runs on 2 cores (AMD EPYC,
+VM) that others used too, Python 3.11.2, 128 B, whole-record CRC: 7.2 us a put with the index, 4.4 us with --no-index.
+Of a whole broker (send_pull.py, 8x16, 128 B) the index costs 10 % for each CPU-second, and 20 MB of memory.
 """
 
 from __future__ import annotations
