@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .schedule_message_service import ScheduleMessageService
     from .subscription_group_manager import SubscriptionGroupManager
     from .topic_config_manager import TopicConfigManager
+    from .transaction.transaction_check import TransactionCheck
+    from .transaction.transactional_message_service import TransactionalMessageService
 
 
 @dataclass
@@ -38,6 +40,8 @@ class BrokerContext:
     consumers: ConsumerManager
     locks: RebalanceLockManager
     schedule: ScheduleMessageService
+    transactions: TransactionalMessageService
+    transaction_check: TransactionCheck
     stats: BrokerStats
     unique_ids: UniqueIdFactory
     broker_properties: BrokerProperties

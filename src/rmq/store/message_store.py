@@ -248,6 +248,11 @@ class MessageStore:
         queue with get)."""
         self._commits.arrived.append(callback)
 
+    def before_commit(self, callback: Callable[[], None]) -> None:
+        """callback() before each commit: what it puts is written by the same pwrite, so that no crash of this process
+        can part it from what was put before."""
+        self._commits.committing.append(callback)
+
     def on_commit(self, callback: Callable[[int], None]) -> None:
         """callback(end_physical_offset), once a tick, after the write."""
         self._commits.committed.append(callback)

@@ -112,6 +112,11 @@ HONOURED_BROKER = frozenset(
         "delayOffsetUpdateVersionStep",
         "timerWheelEnable",
         "rejectTransactionMessage",
+        "transactionTimeOut",
+        "transactionCheckMax",
+        "transactionCheckInterval",
+        "transactionOpMsgMaxSize",
+        "transactionMetricFlushInterval",
         # Registration
         "registerNameServerPeriod",
         "registerBrokerTimeoutMills",

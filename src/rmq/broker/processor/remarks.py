@@ -5,6 +5,9 @@ from __future__ import annotations
 
 _FAQ = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
 
+#: Apache's default: a processor that sets a code only, or none at all, answers with it.
+NO_RESPONSE_CODE = "not set any response code"
+
 REJECT_REQUEST = "[REJECTREQUEST]system busy, start flow control for a while"
 
 

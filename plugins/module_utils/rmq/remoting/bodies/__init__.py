@@ -61,6 +61,10 @@ from .topic_config import (
     TopicConfigSerializeWrapper,
     TopicList,
 )
+from .transaction_metrics import (
+    TransactionMetric,
+    TransactionMetricsSerializeWrapper,
+)
 
 __all__ = [
     "DEFAULT_QUEUE_NUMS",
@@ -103,4 +107,6 @@ __all__ = [
     "TopicOffset",
     "TopicRouteData",
     "TopicStatsTable",
+    "TransactionMetric",
+    "TransactionMetricsSerializeWrapper",
 ]
