@@ -86,6 +86,8 @@ class BrokerConfig:
     short_polling_time_ms: int = _key("shortPollingTimeMills", 1000)
     lite_pull_message_enable: bool = _key("litePullMessageEnable", True)
     reject_pull_consumer_enable: bool = _key("rejectPullConsumerEnable", False)
+    enable_property_filter: bool = _key("enablePropertyFilter", False)
+    filter_data_clean_time_span_ms: int = _key("filterDataCleanTimeSpan", 24 * 3600 * 1000)
     offset_check_in_slave: bool = _key("offsetCheckInSlave", False)
 
     # Clients.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..store.message_store import MessageStore
     from .broker_config import BrokerConfig
     from .broker_stats import BrokerStats
+    from .consumer_filter_manager import ConsumerFilterManager
     from .consumer_manager import ConsumerManager
     from .consumer_offset_manager import ConsumerOffsetManager
     from .message_properties import BrokerProperties
@@ -38,6 +39,7 @@ class BrokerContext:
     offsets: ConsumerOffsetManager
     producers: ProducerManager
     consumers: ConsumerManager
+    filters: ConsumerFilterManager
     locks: RebalanceLockManager
     schedule: ScheduleMessageService
     transactions: TransactionalMessageService

@@ -25,6 +25,7 @@ from .broker_config import BrokerConfig
 from .broker_context import BrokerContext
 from .broker_outer_api import BrokerOuterApi
 from .broker_stats import SAMPLE_INTERVAL_MS, BrokerStats
+from .consumer_filter_manager import PERSIST_INTERVAL_MS, ConsumerFilterManager
 from .consumer_manager import ConsumerManager
 from .consumer_offset_manager import ConsumerOffsetManager
 from .ha_handshake import HA_IDENTIFY
@@ -114,7 +115,7 @@ class BrokerController:
         """Blocking. Raises StoreError (one line) and OSError."""
         self.store.load()
         context = self.context
-        for manager in (context.topics, context.groups, context.offsets, context.schedule):
+        for manager in (context.topics, context.groups, context.offsets, context.schedule, context.filters):
             manager.load()
         context.transactions.metrics.load()
         if not self.config.is_slave:
@@ -154,7 +155,7 @@ class BrokerController:
         self._client.close()
         context = self.context
         try:
-            for manager in (context.topics, context.groups, context.offsets, context.schedule):
+            for manager in (context.topics, context.groups, context.offsets, context.schedule, context.filters):
                 manager.flush()
             context.transactions.metrics.flush()
         except OSError:
@@ -177,6 +178,7 @@ class BrokerController:
         topics = TopicConfigManager(config, reactor, file("topics.json"))
         offsets = ConsumerOffsetManager(config, reactor, file("consumerOffset.json"))
         producers = ProducerManager(config.channel_expired_timeout_ms)
+        filters = ConsumerFilterManager(config, reactor, file("consumerFilter.json"))
         metrics = TransactionMetrics(reactor, file("transactionMetrics"))
         transactions = TransactionalMessageService(config, self.store, offsets, reactor, metrics)
         return BrokerContext(
@@ -188,7 +190,8 @@ class BrokerController:
             groups=SubscriptionGroupManager(config, reactor, file("subscriptionGroup.json")),
             offsets=offsets,
             producers=producers,
-            consumers=ConsumerManager(config.channel_expired_timeout_ms, group_changed),
+            consumers=ConsumerManager(config.channel_expired_timeout_ms, group_changed, filters.unregister),
+            filters=filters,
             locks=RebalanceLockManager(),
             schedule=ScheduleMessageService(config, delay_levels_ms, self.store, reactor, file("delayOffset.json")),
             transactions=transactions,
@@ -221,6 +224,7 @@ class BrokerController:
         return [
             Repeating(reactor, config.flush_consumer_offset_interval_ms, context.offsets.persist_if_changed),
             Repeating(reactor, config.flush_delay_offset_interval_ms, context.schedule.persist_if_changed),
+            Repeating(reactor, PERSIST_INTERVAL_MS, context.filters.persist_if_changed),
             Repeating(
                 reactor,
                 config.transaction_metric_flush_interval_ms,

@@ -105,6 +105,8 @@ HONOURED_BROKER = frozenset(
         "shortPollingTimeMills",
         "litePullMessageEnable",
         "rejectPullConsumerEnable",
+        "enablePropertyFilter",
+        "filterDataCleanTimeSpan",
         "startAcceptSendRequestTimeStamp",
         # Delay and transactions
         "messageDelayLevel",

@@ -37,3 +37,7 @@ def subscription_not_exist() -> str:
 
 def pull_consumer_rejected() -> str:
     return f"the consumer's group info not exist, or the pull consumer is rejected by server.{_FAQ}"
+
+
+def no_filter_by(expression_type: object) -> str:
+    return f"The broker does not support consumer to filter message by {expression_type}"

@@ -17,6 +17,12 @@ from .consume_stats import (
     TopicOffset,
     TopicStatsTable,
 )
+from .consumer_filter import (
+    BloomFilterData,
+    ConsumerFilterData,
+    ConsumerFilterTable,
+    FilterDataMapByTopic,
+)
 from .data_version import (
     DataVersion,
 )
@@ -71,16 +77,20 @@ __all__ = [
     "EXPRESSION_TAG",
     "MASTER_ID",
     "SUBSCRIBE_ALL",
+    "BloomFilterData",
     "BrokerData",
     "ClusterInfo",
     "Connection",
     "ConsumeStats",
     "ConsumerConnection",
     "ConsumerData",
+    "ConsumerFilterData",
+    "ConsumerFilterTable",
     "ConsumerOffsetSerializeWrapper",
     "CreateTopicListRequestBody",
     "DataVersion",
     "DelayOffsetSerializeWrapper",
+    "FilterDataMapByTopic",
     "GetConsumerListByGroupResponseBody",
     "GroupList",
     "HAClientRuntimeInfo",
