@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The broker dies at any write while transactions run. Its producer remembers what it decided, as a database would.
 
-Whatever happened: what was committed and acknowledged arrives, what was rolled back never does, and what was accepted
-as a half message ends as its producer decided when it is asked.
+Whatever happened: what was accepted as a half message ends as its producer decided, now or when it is asked; what it
+committed arrives once, what it rolled back never.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 TRANSACTIONS = 8
 #: Writes of a whole run, and a little more: the last cases do not crash at all.
-SYNC_RUN = 110
-ASYNC_RUN = 80
+SYNC_RUN = 60
+ASYNC_RUN = 45
 
 
 @dataclass
@@ -32,7 +32,6 @@ class Producer:
     """Decides, tells the broker, and remembers: transaction -> decision, for those whose half message was accepted."""
 
     accepted: dict[str, str] = field(default_factory=dict)
-    acknowledged: set[str] = field(default_factory=set)
 
     def run(self, client: Client) -> None:
         for number in range(TRANSACTIONS):
@@ -47,7 +46,6 @@ class Producer:
             if number % 4 != 2:
                 answer = client.ask(RequestCode.END_TRANSACTION, end_fields(sent, self.accepted[uniq]))
                 assert answer.code == ResponseCode.SUCCESS
-                self.acknowledged.add(uniq)
 
     def answer_checks(self, client: Client, rounds: int) -> None:
         answered = 0
@@ -73,18 +71,16 @@ def crash_and_go_on(disk: FakeDisk, settings: dict[str, SettingValue], at: int, 
     disk.crash(lose)
     client = broker.start_again().client()
     producer.answer_checks(client, 4)
-    delivered = {body.decode() for body in bodies(client)}
-    committed = {uniq for uniq, decision in producer.accepted.items() if decision == COMMIT}
-    assert delivered == committed
-    assert producer.acknowledged & committed <= delivered
+    delivered = [body.decode() for body in bodies(client)]
+    assert sorted(delivered) == [uniq for uniq, decision in producer.accepted.items() if decision == COMMIT]
 
 
 @pytest.mark.parametrize("lose", ["all", "some"])
-@pytest.mark.parametrize("at", range(1, SYNC_RUN, 5))
+@pytest.mark.parametrize("at", range(1, SYNC_RUN, 2))
 def test_transactions_end_as_decided_when_power_goes_at_any_write(at: int, lose: str) -> None:
     crash_and_go_on(FakeDisk(seed=at), {"flushDiskType": "SYNC_FLUSH"}, at, lose)
 
 
-@pytest.mark.parametrize("at", range(1, ASYNC_RUN, 4))
+@pytest.mark.parametrize("at", range(1, ASYNC_RUN))
 def test_transactions_end_as_decided_when_the_process_dies_at_any_write(at: int) -> None:
     crash_and_go_on(FakeDisk(seed=at), {}, at, "none")

@@ -17,7 +17,9 @@ from ...remoting.message_const import (
     PROPERTY_REAL_QUEUE_ID,
     PROPERTY_REAL_TOPIC,
     PROPERTY_TAGS,
+    PROPERTY_TRANSACTION_CHECK_TIMES,
     PROPERTY_TRANSACTION_ID,
+    PROPERTY_TRANSACTION_PREPARED_QUEUE_OFFSET,
     PROPERTY_WAIT,
     TRANSACTION_COMMIT_TYPE,
     TRANSACTION_TYPE_MASK,
@@ -83,6 +85,13 @@ def committed(half: MessageExt) -> MessageToStore:
 def renewed(half: MessageExt, **changed: str) -> MessageToStore:
     """A copy for the end of the half queue, with some properties changed (a keyword is a property's name)."""
     return _message(half, TRANS_HALF_TOPIC, HALF_QUEUE_ID, {**without_crc(half.properties), **changed})
+
+
+def is_copy(half: MessageExt) -> bool:
+    """Whether it was `renewed`, by this engine or by Apache's."""
+    return not half.properties.keys().isdisjoint(
+        (PROPERTY_TRANSACTION_CHECK_TIMES, PROPERTY_TRANSACTION_PREPARED_QUEUE_OFFSET)
+    )
 
 
 def discarded(half: MessageExt) -> MessageToStore:

@@ -53,6 +53,10 @@ class HalfTable:
                 return self._outcomes[link]
         return None
 
+    def is_passed(self, place: int) -> bool:
+        """Nothing is left to do at this place: the transaction is over, or has a copy further on."""
+        return place in self._superseded or self.outcome(place) is not None
+
     def end(self, place: int, outcome: Outcome) -> list[int]:
         """The transaction is over: the places that an op message has to name, the newest among them."""
         places = list(self._chain(place))

@@ -196,9 +196,10 @@ class TransactionCheck:
         self._store.put(message, partial(self._stored, verdict, half, done))
 
     def _is_over(self, half: MessageExt) -> bool:
-        """By its own place, or by the one that its producer knows, which an immune copy carries."""
+        """By its own place, where it may have a copy already, or by the one that its producer knows, which an immune
+        copy carries."""
         table = self._service.table
-        if table.outcome(half.queue_offset) is not None:
+        if table.is_passed(half.queue_offset):
             return True
         first = half.properties.get(PROPERTY_TRANSACTION_PREPARED_QUEUE_OFFSET, "")
         return first.isascii() and first.isdigit() and len(first) < 19 and table.outcome(int(first)) is not None

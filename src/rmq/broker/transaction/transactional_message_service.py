@@ -30,7 +30,7 @@ from .half_message import HALF_QUEUE_ID
 from .half_table import HalfTable, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ...env import Reactor
     from ...remoting.message import MessageExt
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     PutDone = Callable[[PutResult], None]
 
-#: Op messages read at a time while the broker opens its store.
-OP_BATCH = 512
+#: Messages read at a time while the broker opens its store.
+READ_BATCH = 512
 
 log = logging.getLogger(__name__)
 
@@ -76,17 +76,21 @@ class TransactionalMessageService:
         self.table = HalfTable()
 
     def load(self) -> None:
-        """Blocking, after the store and the offsets are loaded: reads the op messages that are not done with."""
+        """Blocking, after the store and the offsets are loaded: reads what is not done with in both queues."""
         table = self.table = HalfTable(self._stored_offset(TRANS_HALF_TOPIC), self._stored_offset(TRANS_OP_HALF_TOPIC))
-        op_offset = table.op_offset
-        while True:
-            found = self._store.get(TRANS_OP_HALF_TOPIC, HALF_QUEUE_ID, op_offset, OP_BATCH)
-            for frame in found.frames:
-                self._read_ops(frame)
-            if found.next_begin_offset <= op_offset:
-                break
-            op_offset = found.next_begin_offset
+        for op in self._read(TRANS_OP_HALF_TOPIC, table.op_offset):
+            table.op_found(op.queue_offset, half_message.op_offsets(op))
+        self._find_copies()
         table.advance(table.half_offset)
+
+    def _find_copies(self) -> None:
+        """A crash between a copy and the offset that passes its original leaves both: only the newest counts."""
+        newest: dict[tuple[str, int, tuple[str, int]], int] = {}
+        for half in self._read(TRANS_HALF_TOPIC, self.table.half_offset):
+            origin = (half.unique_id, half.born_timestamp_ms, half.born_host)
+            if origin in newest and half_message.is_copy(half):
+                self.table.supersede(newest[origin], half.queue_offset)
+            newest[origin] = half.queue_offset
 
     def start(self) -> None:
         self._store.before_commit(self._write_ops)
@@ -166,12 +170,18 @@ class TransactionalMessageService:
             if ending.done is not None:
                 ending.done(result)
 
-    def _read_ops(self, frame: memoryview) -> None:
-        try:
-            for op in decode_records(frame, check_crc=False):
-                self.table.op_found(op.queue_offset, half_message.op_offsets(op))
-        except RecordError as error:
-            log.error("an op message cannot be read, its transactions will be checked again: %s", error)
+    def _read(self, topic: str, queue_offset: int) -> Iterator[MessageExt]:
+        """A queue from there to its end."""
+        while True:
+            found = self._store.get(topic, HALF_QUEUE_ID, queue_offset, READ_BATCH)
+            for frame in found.frames:
+                try:
+                    yield from decode_records(frame, check_crc=False)
+                except RecordError as error:
+                    log.error("%s: a record from offset %d on cannot be read: %s", topic, queue_offset, error)
+            if found.next_begin_offset <= queue_offset:
+                return
+            queue_offset = found.next_begin_offset
 
     def _stored_offset(self, topic: str) -> int:
         """Where the group of the transactions stands, within what the queue holds."""
