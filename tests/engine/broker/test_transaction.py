@@ -291,6 +291,13 @@ def test_young_transaction_is_left_alone(broker: Broker, client: Client) -> None
     assert len(checks(client)) == 1
 
 
+def test_producer_whose_clock_is_ahead_is_asked_at_once(broker: Broker, client: Client) -> None:
+    properties = "TRAN_MSG\x01true\x02PGROUP\x01pg\x02UNIQ_KEY\x01U1\x02"
+    client.send("T", b"ahead", properties, g=str(client.world.clock.now_ms() + 3_600_000))
+    rounds(client, 1)
+    assert len(checks(client)) == 1
+
+
 def test_late_commit_by_the_first_place_ends_the_copies_too(broker: Broker, client: Client) -> None:
     """The local transaction took longer than the broker was willing to wait."""
     sent = half(client)
@@ -346,6 +353,24 @@ def test_producer_that_asks_for_time_is_not_asked_before(broker: Broker, client:
     assert first.properties.get("TRAN_PREPARED_QUEUE_OFFSET") is None
     broker.world.run_for(ROUND_MS)
     assert len(checks(client)) == 1
+
+
+def test_time_asked_for_may_be_longer_than_all_checks(broker: Broker, client: Client) -> None:
+    sent = half(client, more="CHECK_IMMUNITY_TIME_IN_SECONDS\x013600\x02")
+    rounds(client, 20)
+    assert checks(client) == []
+    assert end(client, sent, COMMIT).code == ResponseCode.SUCCESS
+    assert bodies(client) == [b"half"]
+
+
+def test_end_without_an_answer_wanted_gets_none(client: Client) -> None:
+    """As Java's producers end: one-way, also where it is wrong."""
+    sent = half(client)
+    before = len(client.peer.frames)
+    for fields in ({**end_fields(sent, COMMIT), "producerGroup": "other"}, end_fields(sent, COMMIT)):
+        client.peer.send(RemotingCommand.request(RequestCode.END_TRANSACTION, fields, oneway=True))
+    assert len(client.peer.frames) == before
+    assert bodies(client) == [b"half"]
 
 
 def test_commit_within_the_time_asked_for_ends_the_copies(broker: Broker, client: Client) -> None:

@@ -11,8 +11,9 @@ Each transactionCheckInterval a round walks the half queue from where the last o
     within transactionTimeOut                             LATER    the round ends before it
     any other                                             CHECK    copy at the end, producer asked about it, passed
 
-Copies are stored some at a time; the walk passes a half message when its copy is as safe as this broker promises. A
-round yields to the loop between batches, so that a long queue holds nobody up.
+An immune copy does not count as a question asked (Apache counts it, so that there no producer can ask for more time
+than 15 rounds take). Copies are stored some at a time; the walk passes a half message when its copy is as safe as this
+broker promises. A round yields to the loop between batches, so that a long queue holds nobody up.
 """
 
 from __future__ import annotations
