@@ -18,7 +18,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"env"},
     "store": {"remoting", "env", "topology"},
     "namesrv": {"remoting", "env", "rpc", "topology"},
-    "broker": {"remoting", "env", "rpc", "store", "topology"},
+    "filter": set(),
+    "broker": {"remoting", "env", "rpc", "store", "topology", "filter"},
     "cli": {"remoting", "client", "topology", "env", "rpc", "runtime", "store", "namesrv", "broker"},
 }
 SHARED = {"remoting", "client", "topology"}

@@ -68,7 +68,6 @@ class BrokerConfig:
     # Sending.
     max_message_size_bytes: int = _key("maxMessageSize", 4194304)
     start_accept_send_request_time_stamp_ms: int = _key("startAcceptSendRequestTimeStamp", 0)
-    reject_transaction_message: bool = _key("rejectTransactionMessage", False)
     message_delay_level: str = _key("messageDelayLevel", "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h")
     flush_delay_offset_interval_ms: int = _key("flushDelayOffsetInterval", 10000)
     delay_offset_update_version_step: int = _key("delayOffsetUpdateVersionStep", 200)
@@ -77,12 +76,22 @@ class BrokerConfig:
     default_query_max_num: int = _key("defaultQueryMaxNum", 32)
     store_reply_message_enable: bool = _key("storeReplyMessageEnable", True)
 
+    # Transactions.
+    reject_transaction_message: bool = _key("rejectTransactionMessage", False)
+    transaction_time_out_ms: int = _key("transactionTimeOut", 6000)
+    transaction_check_max: int = _key("transactionCheckMax", 15)
+    transaction_check_interval_ms: int = _key("transactionCheckInterval", 30000)
+    transaction_op_msg_max_size_bytes: int = _key("transactionOpMsgMaxSize", 4096)
+    transaction_metric_flush_interval_ms: int = _key("transactionMetricFlushInterval", 10000)
+
     # Pulling.
     slave_read_enable: bool = _key("slaveReadEnable", False)
     long_polling_enable: bool = _key("longPollingEnable", True)
     short_polling_time_ms: int = _key("shortPollingTimeMills", 1000)
     lite_pull_message_enable: bool = _key("litePullMessageEnable", True)
     reject_pull_consumer_enable: bool = _key("rejectPullConsumerEnable", False)
+    enable_property_filter: bool = _key("enablePropertyFilter", False)
+    filter_data_clean_time_span_ms: int = _key("filterDataCleanTimeSpan", 24 * 3600 * 1000)
     offset_check_in_slave: bool = _key("offsetCheckInSlave", False)
 
     # Clients.

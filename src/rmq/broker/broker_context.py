@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..store.message_store import MessageStore
     from .broker_config import BrokerConfig
     from .broker_stats import BrokerStats
+    from .consumer_filter_manager import ConsumerFilterManager
     from .consumer_manager import ConsumerManager
     from .consumer_offset_manager import ConsumerOffsetManager
     from .message_properties import BrokerProperties
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .schedule_message_service import ScheduleMessageService
     from .subscription_group_manager import SubscriptionGroupManager
     from .topic_config_manager import TopicConfigManager
+    from .transaction.transaction_check import TransactionCheck
+    from .transaction.transactional_message_service import TransactionalMessageService
 
 
 @dataclass
@@ -36,8 +39,11 @@ class BrokerContext:
     offsets: ConsumerOffsetManager
     producers: ProducerManager
     consumers: ConsumerManager
+    filters: ConsumerFilterManager
     locks: RebalanceLockManager
     schedule: ScheduleMessageService
+    transactions: TransactionalMessageService
+    transaction_check: TransactionCheck
     stats: BrokerStats
     unique_ids: UniqueIdFactory
     broker_properties: BrokerProperties

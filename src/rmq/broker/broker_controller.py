@@ -25,6 +25,7 @@ from .broker_config import BrokerConfig
 from .broker_context import BrokerContext
 from .broker_outer_api import BrokerOuterApi
 from .broker_stats import SAMPLE_INTERVAL_MS, BrokerStats
+from .consumer_filter_manager import PERSIST_INTERVAL_MS, ConsumerFilterManager
 from .consumer_manager import ConsumerManager
 from .consumer_offset_manager import ConsumerOffsetManager
 from .ha_handshake import HA_IDENTIFY
@@ -40,6 +41,9 @@ from .schedule_message_service import ScheduleMessageService
 from .store_settings import ha_config, store_config
 from .subscription_group_manager import SubscriptionGroupManager
 from .topic_config_manager import TopicConfigManager
+from .transaction.transaction_check import TransactionCheck
+from .transaction.transaction_metrics import TransactionMetrics
+from .transaction.transactional_message_service import TransactionalMessageService
 
 if TYPE_CHECKING:
     import random
@@ -111,8 +115,11 @@ class BrokerController:
         """Blocking. Raises StoreError (one line) and OSError."""
         self.store.load()
         context = self.context
-        for manager in (context.topics, context.groups, context.offsets, context.schedule):
+        for manager in (context.topics, context.groups, context.offsets, context.schedule, context.filters):
             manager.load()
+        context.transactions.metrics.load()
+        if not self.config.is_slave:
+            context.transactions.load()
 
     def start(self) -> None:
         """On the loop. Raises OSError when a port is taken; the broker must then be shut down."""
@@ -148,8 +155,9 @@ class BrokerController:
         self._client.close()
         context = self.context
         try:
-            for manager in (context.topics, context.groups, context.offsets, context.schedule):
+            for manager in (context.topics, context.groups, context.offsets, context.schedule, context.filters):
                 manager.flush()
+            context.transactions.metrics.flush()
         except OSError:
             log.exception("a configuration table could not be written at the stop")
         self.store.shutdown()
@@ -167,18 +175,29 @@ class BrokerController:
             if config.notify_consumer_ids_changed_enable:
                 notify_consumer_change(group, channels)
 
+        topics = TopicConfigManager(config, reactor, file("topics.json"))
+        offsets = ConsumerOffsetManager(config, reactor, file("consumerOffset.json"))
+        producers = ProducerManager(config.channel_expired_timeout_ms)
+        filters = ConsumerFilterManager(config, reactor, file("consumerFilter.json"))
+        metrics = TransactionMetrics(reactor, file("transactionMetrics"))
+        transactions = TransactionalMessageService(config, self.store, offsets, reactor, metrics)
         return BrokerContext(
             config=config,
             reactor=reactor,
             clock=reactor.clock,
             store=self.store,
-            topics=TopicConfigManager(config, reactor, file("topics.json")),
+            topics=topics,
             groups=SubscriptionGroupManager(config, reactor, file("subscriptionGroup.json")),
-            offsets=ConsumerOffsetManager(config, reactor, file("consumerOffset.json")),
-            producers=ProducerManager(config.channel_expired_timeout_ms),
-            consumers=ConsumerManager(config.channel_expired_timeout_ms, group_changed),
+            offsets=offsets,
+            producers=producers,
+            consumers=ConsumerManager(config.channel_expired_timeout_ms, group_changed, filters.unregister),
+            filters=filters,
             locks=RebalanceLockManager(),
             schedule=ScheduleMessageService(config, delay_levels_ms, self.store, reactor, file("delayOffset.json")),
+            transactions=transactions,
+            transaction_check=TransactionCheck(
+                config, self.store, transactions, reactor, offsets=offsets, producers=producers, topics=topics
+            ),
             stats=BrokerStats(reactor.clock),
             unique_ids=UniqueIdFactory(config.broker_ip1, dice.getrandbits(16), dice.getrandbits(32)),
             broker_properties=BrokerProperties(config.region_id, config.broker_cluster_name, config.trace_on),
@@ -205,6 +224,12 @@ class BrokerController:
         return [
             Repeating(reactor, config.flush_consumer_offset_interval_ms, context.offsets.persist_if_changed),
             Repeating(reactor, config.flush_delay_offset_interval_ms, context.schedule.persist_if_changed),
+            Repeating(reactor, PERSIST_INTERVAL_MS, context.filters.persist_if_changed),
+            Repeating(
+                reactor,
+                config.transaction_metric_flush_interval_ms,
+                context.transactions.metrics.persist_if_changed,
+            ),
             Repeating(reactor, CLIENT_SCAN_INTERVAL_MS, self._scan_clients),
             Repeating(reactor, SAMPLE_INTERVAL_MS, context.stats.sample),
             Repeating(reactor, hold_check_ms, lambda: self.processors.pull.hold.check(reactor.clock.monotonic_ms())),

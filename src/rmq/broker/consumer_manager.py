@@ -33,7 +33,11 @@ class ConsumerTraits:
 
 
 class ConsumerManager:
-    def __init__(self, channel_expired_timeout_ms: int, group_changed: GroupChanged) -> None:
+    def __init__(
+        self, channel_expired_timeout_ms: int, group_changed: GroupChanged, group_gone: Callable[[str], None]
+    ) -> None:
+        """group_gone(group): its last client left."""
+        self._group_gone = group_gone
         self._expired_ms = channel_expired_timeout_ms
         self._group_changed = group_changed
         self._groups: dict[str, ConsumerGroupInfo] = {}
@@ -75,6 +79,7 @@ class ConsumerManager:
             return
         if not info.channels:
             del self._groups[group]
+            self._group_gone(group)
         self._tell(info, notify=notify)
 
     def channel_closed(self, channel: Channel) -> None:

@@ -15,6 +15,7 @@ class ProducerManager:
         self._expired_ms = channel_expired_timeout_ms
         self._groups: dict[str, dict[Channel, ClientChannelInfo]] = {}
         self._by_client: dict[str, Channel] = {}
+        self._turn = 0
 
     def register(self, group: str, info: ClientChannelInfo) -> None:
         self._groups.setdefault(group, {})[info.channel] = info
@@ -47,6 +48,14 @@ class ProducerManager:
         """None where no producer of that group is connected."""
         channels = self._groups.get(group)
         return None if channels is None else list(channels.values())
+
+    def available_channel(self, group: str) -> Channel | None:
+        """Some open connection of the group, another one at each call."""
+        channels = [channel for channel in self._groups.get(group, ()) if channel.is_open]
+        if not channels:
+            return None
+        self._turn += 1
+        return channels[self._turn % len(channels)]
 
     def table(self) -> dict[str, list[ClientChannelInfo]]:
         return {group: list(channels.values()) for group, channels in self._groups.items()}

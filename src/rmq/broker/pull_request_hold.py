@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from ..remoting.command import RemotingCommand
     from ..rpc.channel import Channel
-
-    TagMatcher = Callable[[int], bool]
+    from .subscription import MessageFilter
 
 #: How often Apache looks through all held pulls; a pull may therefore be answered up to this much after its time-out.
 HOLD_CHECK_INTERVAL_MS = 5_000
@@ -33,10 +32,17 @@ class HeldPull:
     channel: Channel
     request: RemotingCommand
     queue_offset: int
-    #: None takes every message.
-    matches: TagMatcher | None
+    wants: MessageFilter
     #: Monotonic.
     deadline_ms: int
+    #: Messages below are looked at already, and are not wanted.
+    looked_to: int = 0
+
+    def wants_one(self, tags_code: int | None) -> bool | None:
+        """Whether it wants the only new message; None where that cannot be told by its tags."""
+        if self.wants.record is not None or (tags_code is None and self.wants.tags is not None):
+            return None
+        return self.wants.tags is None or (tags_code is not None and self.wants.tags(tags_code))
 
 
 class PullRequestHold:
@@ -76,11 +82,7 @@ class PullRequestHold:
         due = [
             pull
             for pull in pulls
-            if pull.queue_offset <= queue_offset
-            and (
-                pull.matches is None
-                or (pull.matches(tags_code) if tags_code is not None else self._has_match(topic, queue_id, pull))
-            )
+            if pull.queue_offset <= queue_offset and self._is_due(topic, queue_id, pull, tags_code)
         ]
         if due:
             self._release((topic, queue_id), due)
@@ -107,6 +109,10 @@ class PullRequestHold:
             gone = [pull for pull in pulls if pull.channel is channel]
             if gone:
                 self._remove(key, gone)
+
+    def _is_due(self, topic: str, queue_id: int, pull: HeldPull, tags_code: int | None) -> bool:
+        wanted = pull.wants_one(tags_code)
+        return self._has_match(topic, queue_id, pull) if wanted is None else wanted
 
     def _release(self, key: tuple[str, int], due: list[HeldPull]) -> None:
         self._remove(key, due)

@@ -56,6 +56,8 @@ class MasterReplication:
         name_servers: Callable[[], list[str]],
     ) -> None:
         self._schedule = context.schedule
+        self._transactions = context.transactions
+        self._transaction_check = context.transaction_check
         self._peers = PairPeers(context.config, client, context.reactor, name_servers)
         self.service = HaService(
             context.store,
@@ -71,8 +73,11 @@ class MasterReplication:
         self.service.start()
         self._peers.start()
         self._schedule.start()
+        self._transactions.start()
+        self._transaction_check.start()
 
     def stop(self) -> None:
+        self._transaction_check.stop()
         self._schedule.stop()
         self._peers.stop()
         self.service.shutdown()

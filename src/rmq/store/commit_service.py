@@ -55,6 +55,8 @@ class CommitService:
         on_failed: Callable[[OSError], None],
     ) -> None:
         self.accepting = False
+        self.committing: list[Callable[[], None]] = []
+        """Called before a commit: what they put is part of it."""
         self.arrived: list[Arrived] = []
         self.committed: list[Callable[[int], None]] = []
         self.dispatched = 0
@@ -160,6 +162,8 @@ class CommitService:
         self._reactor.call_soon(self.commit_now)
 
     def _commit(self) -> None:
+        for committing in self.committing:
+            _guard(committing)
         self._scheduled = False
         start = self._log.written
         try:

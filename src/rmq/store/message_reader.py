@@ -52,7 +52,9 @@ class MessageReader:
         queue_offset: int,
         max_count: int,
         max_bytes: int,
+        *,
         matches: Callable[[int], bool] | None,
+        accepts: Callable[[memoryview], bool] | None,
     ) -> GetResult:
         if queue is None:
             return GetResult(GetStatus.NO_MATCHED_LOGIC_QUEUE, self._corrected(queue_offset, 0))
@@ -66,7 +68,8 @@ class MessageReader:
         if queue_offset > high:
             return GetResult(GetStatus.OFFSET_OVERFLOW_BADLY, self._corrected(queue_offset, high), low, high)
         result = GetResult(GetStatus.NO_MATCHED_MESSAGE, queue_offset, low, high)
-        self._collect(result, queue, max_count, min(max(max_bytes, _MIN_PULL_BYTES), MAX_PULL_BYTES), matches)
+        max_bytes = min(max(max_bytes, _MIN_PULL_BYTES), MAX_PULL_BYTES)
+        self._collect(result, queue, max_count, max_bytes, matches=matches, accepts=accepts)
         return result
 
     def _corrected(self, asked: int, right: int) -> int:
@@ -79,7 +82,9 @@ class MessageReader:
         queue: ConsumeQueue,
         max_count: int,
         max_bytes: int,
+        *,
         matches: Callable[[int], bool] | None,
+        accepts: Callable[[memoryview], bool] | None,
     ) -> None:
         """Walk the units until a limit is reached; neighbours in the log become one view."""
         file_size = self._log.files.file_size_bytes
@@ -105,6 +110,8 @@ class MessageReader:
                         result.status = GetStatus.MESSAGE_WAS_REMOVING
                     continue
                 if matches is not None and not matches(tags_code):
+                    continue
+                if accepts is not None and not accepts(self._log.view(physical_offset, size)):
                     continue
                 if physical_offset == run_end and physical_offset % file_size:
                     run_end += size

@@ -262,6 +262,11 @@ class MessageStore:
         queue with get)."""
         self._commits.arrived.append(callback)
 
+    def before_commit(self, callback: Callable[[], None]) -> None:
+        """callback() before each commit: what it puts is written by the same pwrite, so that no crash of this process
+        can part it from what was put before."""
+        self._commits.committing.append(callback)
+
     def on_commit(self, callback: Callable[[int], None]) -> None:
         """callback(end_physical_offset), once a tick, after the write."""
         self._commits.committed.append(callback)
@@ -281,10 +286,12 @@ class MessageStore:
         max_bytes: int = MAX_PULL_BYTES,
         *,
         matches: Callable[[int], bool] | None = None,
+        accepts: Callable[[memoryview], bool] | None = None,
     ) -> GetResult:
-        """Records from queue_offset on; matches gets the tags code of each. next_begin_offset is where to go on."""
+        """Records from queue_offset on; matches gets the tags code of each, accepts the record of those that are left.
+        next_begin_offset is where to go on."""
         queue = self._queues.table.get((topic, queue_id))
-        result = self._reader.get(queue, queue_offset, max_count, max_bytes, matches)
+        result = self._reader.get(queue, queue_offset, max_count, max_bytes, matches=matches, accepts=accepts)
         if result.status is GetStatus.FOUND:
             self._stats.gets_found += 1
             self._stats.transferred += result.message_count

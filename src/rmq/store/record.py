@@ -69,6 +69,7 @@ _LONG = struct.Struct(">q")
 CRC_PREFIX = b"__CRC32#\x01"
 _CRC_DIGITS_START = len(CRC_PREFIX) - CRC_PROPERTY_BYTES
 _MAGICS = (MAGIC_V1, MAGIC_V2)
+_MAGIC_V1_BYTES = MAGIC_V1.to_bytes(4, "big", signed=True)
 _TAGS_KEY = b"TAGS\x01"
 
 
@@ -174,6 +175,19 @@ def store_time_at(buffer: memoryview) -> int:
     sys_flag: int = _INT.unpack_from(buffer, _SYS_FLAG_POSITION)[0]
     store_time: int = _LONG.unpack_from(buffer, 68 if sys_flag & BORN_HOST_V6_FLAG else 56)[0]
     return store_time
+
+
+def properties_of(record: memoryview) -> bytes:
+    """PROPERTIES of the whole, intact record that the buffer holds."""
+    host_flags = _INT.unpack_from(record, _SYS_FLAG_POSITION)[0] & HOST_FLAGS
+    head = _SCAN_HEADS[host_flags]
+    body_bytes = _INT.unpack_from(record, head.size - _INT.size)[0]
+    topic = head.size + body_bytes
+    if record[4:8] == _MAGIC_V1_BYTES:
+        end_of_topic = topic + 1 + record[topic]
+    else:
+        end_of_topic = topic + 2 + (record[topic] << 8 | record[topic + 1])
+    return bytes(record[end_of_topic + PROPERTIES_LENGTH.size :])
 
 
 def tags_of(properties: bytes) -> bytes:

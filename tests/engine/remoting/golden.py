@@ -36,6 +36,9 @@ EXCHANGES = {
     if "request_hex" in entry
 }
 
+#: Name -> size and what is used of it, or the text.
+FILES: dict[str, Any] = _GOLDEN["files"]
+
 COMMIT_LOG_FILES = {
     name: bytes.fromhex(entry["used_hex"]) for name, entry in _GOLDEN["files"].items() if name.startswith("commitlog/")
 }

@@ -17,6 +17,9 @@ _SETTINGS = {
     "autoCreateSubscriptionGroup": "true",
     "enablePropertyFilter": "true",
     "recallMessageEnable": "true",
+    # 30 s by default: a test of transactions waits for two rounds.
+    "transactionCheckInterval": "3000",
+    "transactionTimeOut": "1000",
     "cleanFileForciblyEnable": "false",
     # Ours by default; here for both, so that both write the same records.
     "enabledAppendPropCRC": "true",

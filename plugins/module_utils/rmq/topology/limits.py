@@ -83,6 +83,9 @@ RANGES: Mapping[str, Tuple[int, int]] = {
     "transactionTimeOut": (1, _DAY_MS),
     "transactionCheckMax": (1, 2**31 - 1),
     "transactionCheckInterval": (1, _DAY_MS),
+    "transactionMetricFlushInterval": (1, _DAY_MS),
+    # The body of one message: it has to stay below maxMessageSize.
+    "transactionOpMsgMaxSize": (1, 2**20),
     "timerMaxDelaySec": (1, 2**31 - 1),
     "timerPrecisionMs": (1, 60000),
 }

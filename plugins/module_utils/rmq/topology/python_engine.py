@@ -111,6 +111,8 @@ HONOURED_BROKER = frozenset(
         "shortPollingTimeMills",
         "litePullMessageEnable",
         "rejectPullConsumerEnable",
+        "enablePropertyFilter",
+        "filterDataCleanTimeSpan",
         "startAcceptSendRequestTimeStamp",
         "storeReplyMessageEnable",
         # Delay and transactions
@@ -119,6 +121,11 @@ HONOURED_BROKER = frozenset(
         "delayOffsetUpdateVersionStep",
         "timerWheelEnable",
         "rejectTransactionMessage",
+        "transactionTimeOut",
+        "transactionCheckMax",
+        "transactionCheckInterval",
+        "transactionOpMsgMaxSize",
+        "transactionMetricFlushInterval",
         # Registration
         "registerNameServerPeriod",
         "registerBrokerTimeoutMills",

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...filter import FilterError
 from ...remoting.bodies import HeartbeatData
 from ...remoting.codes import ResponseCode
 from ...remoting.fields import text_field
 from ...remoting.topic_names import check_group, retry_topic
 from ..client_channel_info import ClientChannelInfo
+from ..consumer_filter_manager import check_expression
 from ..consumer_group_info import CONSUME_ACTIVELY
 from ..consumer_manager import ConsumerTraits
 from ..subscription import is_tag_type
+from . import remarks
 from .request_body import json_object
 
 if TYPE_CHECKING:
@@ -69,13 +72,19 @@ class ClientManageProcessor:
         return request.response(ResponseCode.SUCCESS)
 
     def check_client_config(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
-        """Only tags can be filtered by; a client that wants more hears it at its start."""
+        """Whether a subscription can be filtered by, which a client asks at its start."""
         subscription = json_object(request).get("subscriptionData")
-        expression_type = subscription.get("expressionType") if isinstance(subscription, dict) else None
+        fields = subscription if isinstance(subscription, dict) else {}
+        expression_type = fields.get("expressionType")
         if is_tag_type(expression_type):
             return request.response(ResponseCode.SUCCESS)
-        remark = f"The broker does not support consumer to filter message by {expression_type}"
-        return request.response(ResponseCode.SYSTEM_ERROR, remark)
+        if not self._context.config.enable_property_filter:
+            return request.response(ResponseCode.SYSTEM_ERROR, remarks.no_filter_by(expression_type))
+        try:
+            check_expression(str(expression_type), str(fields.get("subString") or ""))
+        except FilterError as error:
+            return request.response(ResponseCode.SUBSCRIPTION_PARSE_FAILED, str(error))
+        return request.response(ResponseCode.SUCCESS)
 
     def _client(self, channel: Channel, request: RemotingCommand, client_id: str) -> ClientChannelInfo:
         clock = self._context.clock
@@ -102,3 +111,5 @@ class ClientManageProcessor:
             subscriptions if with_subscriptions else None,
             notify=group.notify_consumer_ids_changed_enable,
         )
+        if with_subscriptions:
+            context.filters.register(data.group_name, subscriptions)

@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...filter import FilterError
 from ...remoting.answers import pull_answer_header
 from ...remoting.codes import RequestCode, ResponseCode
 from ...remoting.fields import int_field, long_field, text_field
@@ -30,19 +31,17 @@ from ...rpc.errors import RequestRefused
 from ...store.get_message import GetResult, GetStatus
 from .. import subscription
 from ..broker_config import MASTER_ID
+from ..consumer_filter_manager import check_expression
 from ..consumer_group_info import CONSUME_ACTIVELY
 from ..pull_request_hold import HeldPull, PullRequestHold
+from ..subscription import MessageFilter
 from . import remarks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ...remoting.bodies import SubscriptionGroupConfig, TopicConfig
     from ...remoting.command import RemotingCommand
     from ...rpc.channel import Channel
     from ..broker_context import BrokerContext
-
-    TagMatcher = Callable[[int], bool]
 
 #: What one pull may bring at most whatever it asks for; half of the frame limit, so that header and last record always
 #: fit.
@@ -114,10 +113,16 @@ class PullMessageProcessor:
             min(int_field(fields, "maxMsgBytes", MAX_ANSWER_BYTES), MAX_ANSWER_BYTES),
         )
         group, topic = self._check(channel, request, pull)
-        matches = self._matcher(channel, request, pull, group)
+        wants = self._filter(channel, request, pull, group)
         began_ms = self._latency.begin()
         found = self._store.get(
-            pull.topic, pull.queue_id, pull.queue_offset, pull.max_count, pull.max_bytes, matches=matches
+            pull.topic,
+            pull.queue_id,
+            pull.queue_offset,
+            pull.max_count,
+            pull.max_bytes,
+            matches=wants.tags,
+            accepts=wants.record,
         )
         self._latency.end(began_ms)
         code = self._code(pull, found)
@@ -126,12 +131,16 @@ class PullMessageProcessor:
             self._offsets.commit(pull.group, pull.topic, pull.queue_id, long_field(fields, "commitOffset"))
         if code == ResponseCode.PULL_NOT_FOUND and may_suspend and pull.sys_flag & PULL_SUSPEND_FLAG:
             suspend_ms = long_field(fields, "suspendTimeoutMillis", 0)
-            if self._suspend(channel, request, pull, matches, suspend_ms):
+            if self._suspend(channel, request, pull, wants, suspend_ms):
                 return
         self._answer(channel, request, pull, found, code, topic=topic, group=group)
 
     def _has_match(self, topic: str, queue_id: int, held: HeldPull) -> bool:
-        found = self._store.get(topic, queue_id, held.queue_offset, 1, matches=held.matches)
+        start = max(held.queue_offset, held.looked_to)
+        found = self._store.get(topic, queue_id, start, 1, matches=held.wants.tags, accepts=held.wants.record)
+        if found.status is GetStatus.NO_MATCHED_MESSAGE:
+            # So that a pull which wants few messages is not tried on the same ones with each that arrives.
+            held.looked_to = found.next_begin_offset
         return found.status is GetStatus.FOUND
 
     # What the answer says.
@@ -193,12 +202,12 @@ class PullMessageProcessor:
             channel.answer_raw(frame)
 
     def _suspend(
-        self, channel: Channel, request: RemotingCommand, pull: _Pull, matches: TagMatcher | None, suspend_ms: int
+        self, channel: Channel, request: RemotingCommand, pull: _Pull, wants: MessageFilter, suspend_ms: int
     ) -> bool:
         if not self._config.long_polling_enable:
             suspend_ms = self._config.short_polling_time_ms
         deadline_ms = self._clock.monotonic_ms() + min(max(0, suspend_ms), MAX_SUSPEND_MS)
-        held = HeldPull(channel, request, pull.queue_offset, matches, deadline_ms)
+        held = HeldPull(channel, request, pull.queue_offset, wants, deadline_ms)
         return self.hold.hold(pull.topic, pull.queue_id, held)
 
     # Checks, in Apache's order.
@@ -230,20 +239,22 @@ class PullMessageProcessor:
             )
         return group, topic
 
-    def _matcher(
+    def _filter(
         self, channel: Channel, request: RemotingCommand, pull: _Pull, group: SubscriptionGroupConfig
-    ) -> TagMatcher | None:
+    ) -> MessageFilter:
         fields = request.ext_fields
         if self._config.reject_pull_consumer_enable:
             self._refuse_strange_pull_consumer(channel, pull.group)
         if pull.sys_flag & PULL_SUBSCRIPTION_FLAG:
             expression_type = fields.get("expressionType")
-            if not subscription.is_tag_type(expression_type):
-                raise _no_expression(expression_type)
-            return subscription.matcher_of(fields.get("subscription") or "")
+            text = fields.get("subscription") or ""
+            if subscription.is_tag_type(expression_type):
+                return MessageFilter(subscription.matcher_of(text))
+            self._refuse_without_property_filter(expression_type)
+            return _compiled(expression_type or "", text)
         return self._subscribed(pull, group, long_field(fields, "subVersion"))
 
-    def _subscribed(self, pull: _Pull, group: SubscriptionGroupConfig, sub_version: int) -> TagMatcher | None:
+    def _subscribed(self, pull: _Pull, group: SubscriptionGroupConfig, sub_version: int) -> MessageFilter:
         """The subscription of the group's heartbeat."""
         info = self._context.consumers.get(pull.group)
         if info is None:
@@ -257,9 +268,21 @@ class PullMessageProcessor:
             raise RequestRefused(ResponseCode.SUBSCRIPTION_NOT_EXIST, remarks.subscription_not_exist())
         if data.sub_version < sub_version:
             raise RequestRefused(ResponseCode.SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest")
-        if not subscription.is_tag_type(data.expression_type):
-            raise _no_expression(data.expression_type)
-        return info.matcher(pull.topic)
+        if subscription.is_tag_type(data.expression_type):
+            return MessageFilter(info.matcher(pull.topic))
+        self._refuse_without_property_filter(data.expression_type)
+        known = self._context.filters.get(pull.topic, pull.group)
+        if known is None:
+            remark = "The broker's consumer filter data is not exist!Your expression may be wrong!"
+            raise RequestRefused(ResponseCode.FILTER_DATA_NOT_EXIST, remark)
+        if known.client_version < sub_version:
+            remark = "the consumer's consumer filter data not latest"
+            raise RequestRefused(ResponseCode.FILTER_DATA_NOT_LATEST, remark)
+        return _compiled(known.expression_type, known.expression)
+
+    def _refuse_without_property_filter(self, expression_type: str | None) -> None:
+        if not self._config.enable_property_filter:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, remarks.no_filter_by(expression_type))
 
     def _refuse_strange_pull_consumer(self, channel: Channel, group: str) -> None:
         info = self._context.consumers.get(group)
@@ -271,6 +294,10 @@ def _forbidden(remark: str) -> RequestRefused:
     return RequestRefused(ResponseCode.NO_PERMISSION, remark)
 
 
-def _no_expression(expression_type: str | None) -> RequestRefused:
-    remark = f"The broker does not support consumer to filter message by {expression_type}"
-    return RequestRefused(ResponseCode.SYSTEM_ERROR, remark)
+def _compiled(expression_type: str, expression: str) -> MessageFilter:
+    try:
+        check_expression(expression_type, expression)
+        return subscription.sql_filter(expression)
+    except FilterError as error:
+        remark = "parse the consumer's subscription failed"
+        raise RequestRefused(ResponseCode.SUBSCRIPTION_PARSE_FAILED, remark) from error

@@ -16,9 +16,11 @@ from .admin.consume_queue import ConsumeQueueAdmin
 from .admin.group import GroupAdmin
 from .admin.offset import OffsetAdmin
 from .admin.topic import TopicAdmin
+from .admin.transaction import TransactionAdmin
 from .client_manage import ClientManageProcessor
 from .consumer_manage import ConsumerManageProcessor
 from .consumer_send_back import ConsumerSendBackProcessor
+from .end_transaction import EndTransactionProcessor
 from .lock_batch import LockBatchProcessor
 from .pull_message import PullMessageProcessor
 from .query_message import QueryMessageProcessor
@@ -60,6 +62,7 @@ class Processors:
             RequestCode.VIEW_MESSAGE_BY_ID: query.view,
             RequestCode.QUERY_CONSUME_QUEUE: ConsumeQueueAdmin(context).query,
             RequestCode.CONSUMER_SEND_MSG_BACK: ConsumerSendBackProcessor(context, dice),
+            RequestCode.END_TRANSACTION: EndTransactionProcessor(context),
             RequestCode.PULL_MESSAGE: self.pull,
             RequestCode.LITE_PULL_MESSAGE: self.pull,
             RequestCode.QUERY_CONSUMER_OFFSET: consumer.query_offset,
@@ -93,6 +96,7 @@ class Processors:
             RequestCode.GET_PRODUCER_CONNECTION_LIST: clients.producer_connections,
             RequestCode.GET_ALL_PRODUCER_INFO: clients.all_producers,
             RequestCode.GET_CONSUMER_RUNNING_INFO: clients.consumer_running_info,
+            RequestCode.RESUME_CHECK_HALF_MESSAGE: TransactionAdmin(context).resume_check,
             RequestCode.GET_BROKER_CONFIG: broker.config,
             RequestCode.GET_BROKER_RUNTIME_INFO: broker.runtime,
             RequestCode.GET_BROKER_HA_STATUS: broker.ha_status,

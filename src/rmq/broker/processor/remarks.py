@@ -5,6 +5,9 @@ from __future__ import annotations
 
 _FAQ = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
 
+#: Apache's default: a processor that sets a code only, or none at all, answers with it.
+NO_RESPONSE_CODE = "not set any response code"
+
 REJECT_REQUEST = "[REJECTREQUEST]system busy, start flow control for a while"
 
 
@@ -34,3 +37,7 @@ def subscription_not_exist() -> str:
 
 def pull_consumer_rejected() -> str:
     return f"the consumer's group info not exist, or the pull consumer is rejected by server.{_FAQ}"
+
+
+def no_filter_by(expression_type: object) -> str:
+    return f"The broker does not support consumer to filter message by {expression_type}"

@@ -29,6 +29,7 @@ from ...remoting.message_const import (
     PROPERTY_TRANSACTION_PREPARED,
     PROPERTY_UNIQ_KEY,
     PROPERTY_WAIT,
+    TRANSACTION_PREPARED_TYPE,
     TRANSACTION_TYPE_MASK,
 )
 from ...remoting.message_properties import PROPERTIES_MAX_BYTES, decode_properties, encode_properties
@@ -38,6 +39,7 @@ from ...rpc.errors import RequestRefused
 from ...store.put_message import MessageToStore, PutResult, PutStatus
 from ..message_properties import PropertyWriter
 from ..schedule_message_service import delayed
+from ..transaction.half_message import prepared
 from . import remarks
 from .born_host import born_host
 from .put_remarks import put_refusal, stored_code
@@ -98,8 +100,12 @@ class SendMessageProcessor:
         # What the answer names: a delayed message lies in another queue meanwhile.
         queue_id = message.queue_id
         if not _UNCOMMON.isdisjoint(properties):
-            message = self._uncommon(message, properties)
-        self._store.put(message, _Answer(self, channel, request, message.topic, queue_id=queue_id, uniq_key=uniq_key))
+            message = self._uncommon(message, properties, uniq_key)
+        done = _Answer(self, channel, request, message.topic, queue_id=queue_id, uniq_key=uniq_key)
+        if message.topic == names.TRANS_HALF_TOPIC:
+            self._store.put(message, self._context.transactions.metrics.counting(header.topic, done))
+        else:
+            self._store.put(message, done)
 
     def _message(
         self,
@@ -129,6 +135,8 @@ class SendMessageProcessor:
             header.reconsume_times,
             0,
             properties.get(PROPERTY_WAIT, "true") != "false",
+            # Prepared (4) and rolled back (12) by sysFlag alone: kept in the log, in no queue, as on Apache.
+            not header.sys_flag & TRANSACTION_PREPARED_TYPE,
         )
 
     def pick_queue(self, topic: TopicConfig) -> int:
@@ -281,15 +289,13 @@ class SendMessageProcessor:
 
     # What few messages ask for.
 
-    def _uncommon(self, message: MessageToStore, properties: dict[str, str]) -> MessageToStore:
+    def _uncommon(self, message: MessageToStore, properties: dict[str, str], uniq_key: str) -> MessageToStore:
         level = _delay_level(properties)
+        # Clients before 4.6.1 leave the mark on a message that they send back for another try.
         if properties.get(PROPERTY_TRANSACTION_PREPARED, "").lower() == "true" and not (
             message.reconsume_times > 0 and level > 0
         ):
-            raise RequestRefused(
-                ResponseCode.NO_PERMISSION,
-                f"the broker[{self._config.broker_ip1}] sending transaction message is forbidden",
-            )
+            return self._half(message, properties, uniq_key)
         if level > 0:
             return delayed(message, level, self._context.delay_levels_ms)
         if not _TIMER_KEYS.isdisjoint(properties):
@@ -297,6 +303,15 @@ class SendMessageProcessor:
                 ResponseCode.SYSTEM_ERROR, "accurate timer message is not enabled, timerWheelEnable is false"
             )
         return message
+
+    def _half(self, message: MessageToStore, properties: dict[str, str], uniq_key: str) -> MessageToStore:
+        if self._config.reject_transaction_message:
+            remark = f"the broker[{self._config.broker_ip1}] sending transaction message is forbidden"
+            raise RequestRefused(ResponseCode.NO_PERMISSION, remark)
+        if not _TIMER_KEYS.isdisjoint(properties):
+            # Apache takes it and then delivers it to nobody: both want REAL_TOPIC for themselves.
+            raise RequestRefused(*put_refusal(PutStatus.MESSAGE_ILLEGAL, self._config))
+        return prepared(message, uniq_key)
 
     def _belongs_to_dead_letters(self, header: SendHeader) -> bool:
         """A consumer sends a message back by itself (%RETRY%group): has it been tried too often? Raises

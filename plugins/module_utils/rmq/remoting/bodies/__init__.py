@@ -21,6 +21,12 @@ from .consume_stats import (
     TopicOffset,
     TopicStatsTable,
 )
+from .consumer_filter import (
+    BloomFilterData,
+    ConsumerFilterData,
+    ConsumerFilterTable,
+    FilterDataMapByTopic,
+)
 from .data_version import (
     DataVersion,
 )
@@ -65,12 +71,17 @@ from .topic_config import (
     TopicConfigSerializeWrapper,
     TopicList,
 )
+from .transaction_metrics import (
+    TransactionMetric,
+    TransactionMetricsSerializeWrapper,
+)
 
 __all__ = [
     "DEFAULT_QUEUE_NUMS",
     "EXPRESSION_TAG",
     "MASTER_ID",
     "SUBSCRIBE_ALL",
+    "BloomFilterData",
     "BrokerData",
     "ClusterInfo",
     "Connection",
@@ -78,10 +89,13 @@ __all__ = [
     "ConsumeStats",
     "ConsumerConnection",
     "ConsumerData",
+    "ConsumerFilterData",
+    "ConsumerFilterTable",
     "ConsumerOffsetSerializeWrapper",
     "CreateTopicListRequestBody",
     "DataVersion",
     "DelayOffsetSerializeWrapper",
+    "FilterDataMapByTopic",
     "GetConsumerListByGroupResponseBody",
     "GroupList",
     "HAClientRuntimeInfo",
@@ -109,4 +123,6 @@ __all__ = [
     "TopicOffset",
     "TopicRouteData",
     "TopicStatsTable",
+    "TransactionMetric",
+    "TransactionMetricsSerializeWrapper",
 ]

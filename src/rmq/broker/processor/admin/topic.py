@@ -19,6 +19,7 @@ from ....remoting.codes import ResponseCode
 from ....remoting.fields import bool_field, int_field, text_field
 from ....rpc.errors import RequestRefused
 from ... import topic_attributes
+from ..remarks import NO_RESPONSE_CODE
 from .persisted import answer_when_persisted
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 #: Queues of one topic. Apache knows no limit; tools and slaves ask for each queue of a topic, so a slip of the finger
 #: must not cost every later answer. Far above the 1024 of BenchmarkTest, the largest topic that Apache makes itself.
 MAX_QUEUES = 65536
-
-#: Apache answers a creation with SUCCESS and this remark: it never sets one.
-NO_REMARK = "not set any response code"
 
 _MESSAGE_TYPE_CHANGE = f"+{topic_attributes.MESSAGE_TYPE}"
 
@@ -115,8 +113,8 @@ class TopicAdmin:
         for topic in topics:
             self._check(topic)
         if all(topic == self._topics.get(topic.topic_name) for topic in topics):
-            return request.response(ResponseCode.SUCCESS, NO_REMARK)
-        written = answer_when_persisted(channel, request, NO_REMARK)
+            return request.response(ResponseCode.SUCCESS, NO_RESPONSE_CODE)
+        written = answer_when_persisted(channel, request, NO_RESPONSE_CODE)
         # The route is what the administrator asks for next.
         self._topics.update(topics, lambda fault: self._context.when_announced(lambda: written(fault)))
         return None

@@ -159,7 +159,9 @@ final class Produce implements ClientTool.Job {
 
     private Message message(int number) {
         String key = String.format("%s%07d", prefix, number);
-        return new Message(topic, tag, key, Body.of(key, bodyBytes));
+        Message message = new Message(topic, tag, key, Body.of(key, bodyBytes));
+        message.putUserProperty("number", Integer.toString(number));
+        return message;
     }
 
     private void printSent(String keys, SendResult result, long start) {
