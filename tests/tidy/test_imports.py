@@ -17,8 +17,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rpc": {"remoting", "env"},
     "runtime": {"env"},
     "store": {"remoting", "env", "topology"},
-    "namesrv": {"remoting", "env", "rpc", "topology"},
-    "broker": {"remoting", "env", "rpc", "store", "topology"},
+    "dynamic": {"remoting", "env", "rpc", "topology"},
+    "namesrv": {"remoting", "env", "rpc", "topology", "dynamic"},
+    "broker": {"remoting", "env", "rpc", "store", "topology", "dynamic"},
     "cli": {"remoting", "client", "topology", "env", "rpc", "runtime", "store", "namesrv", "broker"},
 }
 SHARED = {"remoting", "client", "topology"}

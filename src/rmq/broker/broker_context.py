@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..dynamic.setting_overrides import SettingOverrides
     from ..env import Clock, Reactor
     from ..remoting.message_id import UniqueIdFactory
     from ..store.ha.ha_runtime_info import HaRuntimeInfo
@@ -44,6 +45,8 @@ class BrokerContext:
     delay_levels_ms: tuple[int, ...]
     #: Keys in force, in RocketMQ's spelling: what 26 shows.
     effective_settings: dict[str, str]
+    #: Those of them that were changed over the wire.
+    overrides: SettingOverrides
     #: `brokerPermission` as it is now.
     broker_permission: int
     #: (total, free) bytes of the file system that holds a path, where the environment can tell.

@@ -65,6 +65,10 @@ class CleanService:
         self._started_wall_ms = reactor.clock.now_ms()
         self._started_monotonic_ms = reactor.clock.monotonic_ms()
 
+    def reconfigure(self, config: StoreConfig) -> None:
+        self._config = config
+        self._on_measured()
+
     @property
     def is_disk_full(self) -> bool:
         return self.disk_ratio > self._config.disk_space_warning_level_ratio

@@ -199,6 +199,13 @@ class MessageStore:
             self._queues.close()
             self._held.close()
 
+    def reconfigure(self, config: StoreConfig) -> None:
+        """Put other flush intervals, retention and limits of a get in force; what else differs waits for a restart."""
+        self.config = config
+        self._flush.reconfigure(config)
+        self._clean.reconfigure(config)
+        self._reader.reconfigure(config)
+
     # -- writing
 
     def put(self, message: MessageToStore, done: Callable[[PutResult], None]) -> None:

@@ -121,6 +121,7 @@ HONOURED_BROKER = frozenset(
         "consumerOffsetUpdateVersionStep",
         "channelExpiredTimeout",
         "notifyConsumerIdsChangedEnable",
+        "useServerSideResetOffset",
     )
 )
 

@@ -87,10 +87,10 @@ class PullMessageProcessor:
         self._stats = context.stats
         self._latency = context.stats.get_latency
         self.hold = PullRequestHold(self._wake, context.store.max_offset, self._has_match)
-        self._refuses_reads = config.is_slave and not config.slave_read_enable
+        self._is_slave = config.is_slave
 
     def __call__(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
-        if self._refuses_reads:
+        if self._is_slave and not self._config.slave_read_enable:
             return request.response(ResponseCode.SYSTEM_BUSY, remarks.REJECT_REQUEST)
         self._pull(channel, request, may_suspend=True)
         return None

@@ -83,6 +83,7 @@ class Processors:
             RequestCode.GET_PRODUCER_CONNECTION_LIST: clients.producer_connections,
             RequestCode.GET_ALL_PRODUCER_INFO: clients.all_producers,
             RequestCode.GET_CONSUMER_RUNNING_INFO: clients.consumer_running_info,
+            RequestCode.UPDATE_BROKER_CONFIG: broker.update_config,
             RequestCode.GET_BROKER_CONFIG: broker.config,
             RequestCode.GET_BROKER_RUNTIME_INFO: broker.runtime,
             RequestCode.GET_BROKER_HA_STATUS: broker.ha_status,
