@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,11 +19,19 @@ if TYPE_CHECKING:
     from .consumer_manager import ConsumerManager
     from .consumer_offset_manager import ConsumerOffsetManager
     from .message_properties import BrokerProperties
+    from .message_request_mode_manager import MessageRequestModeManager
     from .producer_manager import ProducerManager
     from .rebalance_lock_manager import RebalanceLockManager
     from .schedule_message_service import ScheduleMessageService
     from .subscription_group_manager import SubscriptionGroupManager
     from .topic_config_manager import TopicConfigManager
+
+
+class StoredTable(Protocol):
+    def load(self) -> None:
+        """Raises StoreError."""
+
+    def flush(self) -> None: ...
 
 
 @dataclass
@@ -35,6 +43,7 @@ class BrokerContext:
     topics: TopicConfigManager
     groups: SubscriptionGroupManager
     offsets: ConsumerOffsetManager
+    request_modes: MessageRequestModeManager
     producers: ProducerManager
     consumers: ConsumerManager
     locks: RebalanceLockManager
@@ -56,3 +65,8 @@ class BrokerContext:
     when_announced: Callable[[Callable[[], None]], None]
     #: A slave: whether its master serves, so that clients should go there.
     is_master_online: Callable[[], bool]
+
+    @property
+    def stored_tables(self) -> tuple[StoredTable, ...]:
+        """What is read from files before the loop runs, and written for the last time at a clean stop."""
+        return (self.topics, self.groups, self.offsets, self.request_modes, self.schedule)

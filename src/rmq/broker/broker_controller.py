@@ -32,6 +32,7 @@ from .consumer_manager import ConsumerManager
 from .consumer_offset_manager import ConsumerOffsetManager
 from .ha_handshake import HA_IDENTIFY
 from .message_properties import BrokerProperties
+from .message_request_mode_manager import MessageRequestModeManager
 from .notify_consumer_change import notify_consumer_change
 from .processor.registry import Processors
 from .producer_manager import ProducerManager
@@ -144,7 +145,7 @@ class BrokerController:
         except OverridesError as error:
             self.store.shutdown()
             raise StoreError(str(error)) from None
-        for manager in (context.topics, context.groups, context.offsets, context.schedule):
+        for manager in context.stored_tables:
             manager.load()
 
     def start(self) -> None:
@@ -181,7 +182,7 @@ class BrokerController:
         self._client.close()
         context = self.context
         try:
-            for manager in (context.topics, context.groups, context.offsets, context.schedule):
+            for manager in context.stored_tables:
                 manager.flush()
         except OSError:
             log.exception("a configuration table could not be written at the stop")
@@ -208,6 +209,7 @@ class BrokerController:
             topics=TopicConfigManager(config, reactor, file("topics.json")),
             groups=SubscriptionGroupManager(config, reactor, file("subscriptionGroup.json")),
             offsets=ConsumerOffsetManager(config, reactor, file("consumerOffset.json")),
+            request_modes=MessageRequestModeManager(reactor, file("messageRequestMode.json")),
             producers=ProducerManager(config.channel_expired_timeout_ms),
             consumers=ConsumerManager(config.channel_expired_timeout_ms, group_changed),
             locks=RebalanceLockManager(),

@@ -247,6 +247,14 @@ class MessageStore:
         if self._queues.remove(topic):
             self._flush.flush_and_checkpoint()
 
+    def clean_expired_consume_queues(self) -> None:
+        """Remove files of queues all of whose messages are gone; the numbers of a queue go on all the same."""
+        self._clean.clean_queues()
+
+    def delete_expired_commit_log(self) -> None:
+        """Remove expired files now and in the next turns, at whatever hour."""
+        self._clean.clean_at_any_hour()
+
     # -- telling
 
     def on_arrive(self, callback: Callable[[str, int, int, int | None, int], None]) -> None:

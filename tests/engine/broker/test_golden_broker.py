@@ -57,6 +57,7 @@ NAMES = [
     "producer_conn_204",
     "ha_status_907",
     "unregister_client_35",
+    "timer_checkpoint_60",
 ]
 
 #: extFields that this broker makes up, or that depend on the half message of the recording.

@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     Answer = Callable[[BaseException | None], None]
 
 
-def answer_when_persisted(
-    channel: Channel, request: RemotingCommand, remark: str | None = None
-) -> Answer:
+def answer_when_persisted(channel: Channel, request: RemotingCommand, remark: str | None = None) -> Answer:
     """Give this to a manager as `done`: it answers SUCCESS, or SYSTEM_ERROR with why the table could not be written."""
 
     def done(fault: BaseException | None) -> None:
         if fault is None:
             channel.answer(request.response(ResponseCode.SUCCESS, remark))
         else:
-            why = f"the change is in force but could not be written: {fault}"
-            channel.answer(request.response(ResponseCode.SYSTEM_ERROR, why))
+            channel.answer(request.response(ResponseCode.SYSTEM_ERROR, not_written(fault)))
 
     return done
+
+
+def not_written(fault: BaseException) -> str:
+    return f"the change is in force but could not be written: {fault}"
