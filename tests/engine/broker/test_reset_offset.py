@@ -173,6 +173,11 @@ def test_cloned_group_starts_where_the_other_is(client: Client) -> None:
     assert committed(client, "copy") == 3
 
 
+def test_offsets_are_not_cloned_to_a_name_that_no_group_can_have(client: Client) -> None:
+    fields = {"srcGroup": "gc", "destGroup": "co@py", "topic": "T"}
+    assert client.ask(RequestCode.CLONE_GROUP_OFFSET, fields).code == ResponseCode.INVALID_PARAMETER
+
+
 def test_time_span_says_how_long_the_next_message_waits(broker: Broker, client: Client) -> None:
     commit(client, 1)
     answer = client.ok(RequestCode.QUERY_CONSUME_TIME_SPAN, {"group": "gc", "topic": "T"})

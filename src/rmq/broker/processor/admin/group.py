@@ -92,6 +92,9 @@ class GroupAdmin:
         """Set what `readable` says, if it says something, and answer what holds then."""
         fields = request.ext_fields
         group, topic = text_field(fields, "group"), text_field(fields, "topic")
+        remark = names.check_group(group) or names.check_topic(topic)
+        if remark is not None:
+            raise RequestRefused(ResponseCode.INVALID_PARAMETER, remark)
 
         def done(fault: Exception | None) -> None:
             readable = not self._groups.is_reading_forbidden(group, topic)

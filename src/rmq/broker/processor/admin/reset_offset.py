@@ -22,6 +22,7 @@ from ....remoting.codes import RequestCode, ResponseCode
 from ....remoting.command import SERVER_LANGUAGE, RemotingCommand
 from ....remoting.fields import bool_field, int_field, long_field, text_field
 from ....remoting.json_body import BodyError
+from ....remoting.topic_names import check_group
 from ....rpc.errors import RequestRefused
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ class ResetOffsetAdmin:
         """One topic's offsets, or those of every topic, become another group's too."""
         fields = request.ext_fields
         source, target = text_field(fields, "srcGroup"), text_field(fields, "destGroup")
+        remark = check_group(target)
+        if remark is not None:
+            raise RequestRefused(ResponseCode.INVALID_PARAMETER, remark)
         topic = fields.get("topic", "").strip()
         for name in [topic] if topic else self._offsets.topics_of_group(source):
             if self._context.topics.get(name) is None:
