@@ -38,7 +38,7 @@ class Side:
         """The lines of an answer with everything taken out that may differ between two runs of one engine."""
         for server in self.cluster.servers():
             text = text.replace(server.address, f"<{server.name}>")
-            text = text.replace(server.address.rpartition(":")[2], f"<{server.name} port>")
+            text = re.sub(rf"\b{server.address.rpartition(':')[2]}\b", f"<{server.name} port>", text)
             text = text.replace(str(server.directory), f"<{server.name} directory>")
         return sorted({_without_live_values(line) for line in text.splitlines() if line.strip()})
 
