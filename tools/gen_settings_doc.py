@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "plugins" / "module_utils"))
+sys.path[:0] = [str(ROOT / "plugins" / "module_utils"), str(ROOT / "src")]
 
+from rmq.broker.broker_controller import CHANGEABLE  # noqa: E402
+from rmq.namesrv.namesrv_config import DYNAMIC_KEYS  # noqa: E402
 from rmq.topology.derive import BOTH, DIFFERING  # noqa: E402
 from rmq.topology.keys import VERSION, Key  # noqa: E402
 from rmq.topology.kind import Engine, Kind  # noqa: E402
@@ -26,6 +28,7 @@ from rmq.topology.rule import Rule  # noqa: E402
 from rmq.topology.settings import known_keys  # noqa: E402
 
 TARGET = ROOT / "docs" / "SETTINGS.md"
+DYNAMIC = {Kind.BROKER: CHANGEABLE.keys, Kind.NAMESRV: DYNAMIC_KEYS}
 PROGRAMS = {Kind.BROKER: "broker", Kind.NAMESRV: "name server"}
 
 HEAD = f"""<!-- SPDX-License-Identifier: Apache-2.0 -->
@@ -41,6 +44,11 @@ The Python engine does one of three things with a key. It **honours** it; it **a
 thread counts and the like: listed once at start); or it **refuses** a value that asks for other data on disk, or for a
 promise that this engine does not keep. Apache's own default is never refused, so a file that Apache's broker wrote
 starts ours.
+
+A key with "at once" changes while the server runs (`mqadmin updateBrokerConfig`, `updateNamesrvConfig`), checked as in
+a file. What was changed so is kept in `broker.overrides.properties` (in `config/` under `storePathRootDir`) or
+`namesrv.overrides.properties` (beside `kvConfig.json`), which the next start reads after the operator's file; that
+file itself is never written. Every other key is refused with what to do, where Apache says success and changes nothing.
 """
 
 
@@ -81,8 +89,8 @@ def honoured(kind: Kind) -> str:
             key = keys[name]
             default = "" if key.default in ("null", "?") else key.default
             note = f"ours alone: {OWN[kind][name]}" if name in OWN[kind] else values_of(key)
-            rows.append((code(name), key.java_type, code(default), note))
-    header = ("key", "type", "Apache's default", "values")
+            rows.append((code(name), key.java_type, code(default), "yes" if name in DYNAMIC[kind] else "", note))
+    header = ("key", "type", "Apache's default", "at once", "values")
     return f"\n## Honoured by the Python engine: {PROGRAMS[kind]}\n\n" + table(header, rows)
 
 

@@ -38,7 +38,7 @@ class Side:
         """The lines of an answer with everything taken out that may differ between two runs of one engine."""
         for server in self.cluster.servers():
             text = text.replace(server.address, f"<{server.name}>")
-            text = text.replace(server.address.rpartition(":")[2], f"<{server.name} port>")
+            text = re.sub(rf"\b{server.address.rpartition(':')[2]}\b", f"<{server.name} port>", text)
             text = text.replace(str(server.directory), f"<{server.name} directory>")
         return sorted({_without_live_values(line) for line in text.splitlines() if line.strip()})
 
@@ -89,6 +89,26 @@ COMMANDS = {
     "consumerProgress": ("consumerProgress",),
     "brokerStatus": ("brokerStatus", "-b", "{master}"),
     "haStatus": ("haStatus", "-b", "{master}"),
+    "updateBrokerConfig": ("updateBrokerConfig", "-b", "{master}", "-k", "fileReservedTime", "-v", "48"),
+    "updateBrokerConfig of a path": ("updateBrokerConfig", "-b", "{master}", "-k", "rocketmqHome", "-v", "x"),
+    "consumerConnection of a group that is away": ("consumerConnection", "-g", GROUP),
+    "producer": ("producer", "-b", "{master}"),
+    "brokerConsumeStats": ("brokerConsumeStats", "-b", "{master}"),
+    "statsAll": ("statsAll", "-t", TOPIC),
+    "resetOffsetByTime": ("resetOffsetByTime", "-g", GROUP, "-t", TOPIC, "-s", "0"),
+    "consumerProgress after the reset": ("consumerProgress", "-g", GROUP),
+    "skipAccumulatedMessage": ("skipAccumulatedMessage", "-g", GROUP, "-t", TOPIC),
+    "cloneGroupOffset": ("cloneGroupOffset", "-s", GROUP, "-d", "parity-clone", "-t", TOPIC),
+    "setConsumeMode": ("setConsumeMode", "-b", "{master}", "-t", TOPIC, "-g", GROUP, "-m", "PULL"),
+    "cleanExpiredCQ": ("cleanExpiredCQ", "-b", "{master}"),
+    "cleanUnusedTopic": ("cleanUnusedTopic", "-b", "{master}"),
+    "deleteExpiredCommitLog": ("deleteExpiredCommitLog", "-b", "{master}"),
+    "resetMasterFlushOffset": ("resetMasterFlushOffset", "-b", "{master}", "-o", "0"),
+    "updateKvConfig": ("updateKvConfig", "-s", "PARITY", "-k", "a", "-v", "b"),
+    "deleteKvConfig": ("deleteKvConfig", "-s", "PARITY", "-k", "a"),
+    "wipeWritePerm": ("wipeWritePerm", "-b", "broker-a"),
+    "addWritePerm": ("addWritePerm", "-b", "broker-a"),
+    "deleteSubGroup": ("deleteSubGroup", "-c", "DefaultCluster", "-g", GROUP, "-r", "true"),
 }
 
 

@@ -17,9 +17,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rpc": {"remoting", "env"},
     "runtime": {"env"},
     "store": {"remoting", "env", "topology"},
-    "namesrv": {"remoting", "env", "rpc", "topology"},
+    "dynamic": {"remoting", "env", "rpc", "topology"},
+    "namesrv": {"remoting", "env", "rpc", "topology", "dynamic"},
     "filter": set(),
-    "broker": {"remoting", "env", "rpc", "store", "topology", "filter"},
+    "broker": {"remoting", "env", "rpc", "store", "topology", "dynamic", "filter"},
     "cli": {"remoting", "client", "topology", "env", "rpc", "runtime", "store", "namesrv", "broker"},
 }
 SHARED = {"remoting", "client", "topology"}

@@ -28,9 +28,15 @@ def _key(name: str, default: Any) -> Any:
     return field(default=default, metadata={"key": name})
 
 
-@dataclass(frozen=True)
+def _dynamic_key(name: str, default: Any) -> Any:
+    """A field that 25 may change while the broker runs: who reads it looks at it anew each time."""
+    return field(default=default, metadata={"key": name, "dynamic": True})
+
+
+@dataclass
 class BrokerConfig:
-    """Immutable for the life of a broker. Build it with `from_settings`."""
+    """Build it with `from_settings`. Only `change` changes it, on the loop, and only what is marked as dynamic; so
+    everything else may be read once and kept."""
 
     # Identity and addresses.
     broker_cluster_name: str = _key("brokerClusterName", "DefaultCluster")
@@ -39,7 +45,7 @@ class BrokerConfig:
     broker_role: BrokerRole = field(default=BrokerRole.ASYNC_MASTER, metadata={"key": "brokerRole"})
     broker_ip1: str = _key("brokerIP1", "127.0.0.1")
     broker_ip2: str = _key("brokerIP2", "")
-    namesrv_addr: str = _key("namesrvAddr", "")
+    namesrv_addr: str = _dynamic_key("namesrvAddr", "")
     bind_address: str = _key("bindAddress", "0.0.0.0")
     bind_addresses: str = _key("bindAddresses", "")
     ha_peers: str = _key("haPeers", "")
@@ -51,10 +57,10 @@ class BrokerConfig:
     trace_on: bool = _key("traceOn", True)
 
     # Permissions and what is made without being asked for.
-    broker_permission: int = _key("brokerPermission", 6)
-    auto_create_topic_enable: bool = _key("autoCreateTopicEnable", True)
-    auto_create_subscription_group: bool = _key("autoCreateSubscriptionGroup", True)
-    enable_create_sys_group: bool = _key("enableCreateSysGroup", True)
+    broker_permission: int = _dynamic_key("brokerPermission", 6)
+    auto_create_topic_enable: bool = _dynamic_key("autoCreateTopicEnable", True)
+    auto_create_subscription_group: bool = _dynamic_key("autoCreateSubscriptionGroup", True)
+    enable_create_sys_group: bool = _dynamic_key("enableCreateSysGroup", True)
     default_topic_queue_nums: int = _key("defaultTopicQueueNums", 8)
     cluster_topic_enable: bool = _key("clusterTopicEnable", True)
     broker_topic_enable: bool = _key("brokerTopicEnable", True)
@@ -62,12 +68,12 @@ class BrokerConfig:
     msg_trace_topic_name: str = _key("msgTraceTopicName", "RMQ_SYS_TRACE_TOPIC")
     revive_queue_num: int = _key("reviveQueueNum", 8)
     timer_wheel_enable: bool = _key("timerWheelEnable", True)
-    validate_system_topic_when_update_topic: bool = _key("validateSystemTopicWhenUpdateTopic", True)
-    enable_mixed_message_type: bool = _key("enableMixedMessageType", False)
+    validate_system_topic_when_update_topic: bool = _dynamic_key("validateSystemTopicWhenUpdateTopic", True)
+    enable_mixed_message_type: bool = _dynamic_key("enableMixedMessageType", False)
 
     # Sending.
     max_message_size_bytes: int = _key("maxMessageSize", 4194304)
-    start_accept_send_request_time_stamp_ms: int = _key("startAcceptSendRequestTimeStamp", 0)
+    start_accept_send_request_time_stamp_ms: int = _dynamic_key("startAcceptSendRequestTimeStamp", 0)
     message_delay_level: str = _key("messageDelayLevel", "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h")
     flush_delay_offset_interval_ms: int = _key("flushDelayOffsetInterval", 10000)
     delay_offset_update_version_step: int = _key("delayOffsetUpdateVersionStep", 200)
@@ -77,7 +83,7 @@ class BrokerConfig:
     store_reply_message_enable: bool = _key("storeReplyMessageEnable", True)
 
     # Transactions.
-    reject_transaction_message: bool = _key("rejectTransactionMessage", False)
+    reject_transaction_message: bool = _dynamic_key("rejectTransactionMessage", False)
     transaction_time_out_ms: int = _key("transactionTimeOut", 6000)
     transaction_check_max: int = _key("transactionCheckMax", 15)
     transaction_check_interval_ms: int = _key("transactionCheckInterval", 30000)
@@ -85,26 +91,28 @@ class BrokerConfig:
     transaction_metric_flush_interval_ms: int = _key("transactionMetricFlushInterval", 10000)
 
     # Pulling.
-    slave_read_enable: bool = _key("slaveReadEnable", False)
+    slave_read_enable: bool = _dynamic_key("slaveReadEnable", False)
     long_polling_enable: bool = _key("longPollingEnable", True)
     short_polling_time_ms: int = _key("shortPollingTimeMills", 1000)
-    lite_pull_message_enable: bool = _key("litePullMessageEnable", True)
-    reject_pull_consumer_enable: bool = _key("rejectPullConsumerEnable", False)
+    lite_pull_message_enable: bool = _dynamic_key("litePullMessageEnable", True)
+    reject_pull_consumer_enable: bool = _dynamic_key("rejectPullConsumerEnable", False)
     enable_property_filter: bool = _key("enablePropertyFilter", False)
     filter_data_clean_time_span_ms: int = _key("filterDataCleanTimeSpan", 24 * 3600 * 1000)
-    offset_check_in_slave: bool = _key("offsetCheckInSlave", False)
+    offset_check_in_slave: bool = _dynamic_key("offsetCheckInSlave", False)
 
     # Clients.
-    notify_consumer_ids_changed_enable: bool = _key("notifyConsumerIdsChangedEnable", True)
+    notify_consumer_ids_changed_enable: bool = _dynamic_key("notifyConsumerIdsChangedEnable", True)
     channel_expired_timeout_ms: int = _key("channelExpiredTimeout", 120000)
     flush_consumer_offset_interval_ms: int = _key("flushConsumerOffsetInterval", 5000)
     consumer_offset_update_version_step: int = _key("consumerOffsetUpdateVersionStep", 500)
 
+    use_server_side_reset_offset: bool = _dynamic_key("useServerSideResetOffset", True)
+
     # Registration and metadata.
     register_name_server_period_ms: int = _key("registerNameServerPeriod", 30000)
-    register_broker_timeout_ms: int = _key("registerBrokerTimeoutMills", 24000)
-    enable_split_metadata: bool = _key("enableSplitMetadata", True)
-    split_metadata_size: int = _key("splitMetadataSize", 2000)
+    register_broker_timeout_ms: int = _dynamic_key("registerBrokerTimeoutMills", 24000)
+    enable_split_metadata: bool = _dynamic_key("enableSplitMetadata", True)
+    split_metadata_size: int = _dynamic_key("splitMetadataSize", 2000)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, SettingValue]) -> BrokerConfig:
@@ -127,6 +135,12 @@ class BrokerConfig:
         values["broker_ip2"] = values["broker_ip2"] or config.broker_ip1
         values["ha_listen_port"] = config.ha_listen_port or config.listen_port + 1
         return cls(**values)
+
+    def change(self, settings: Mapping[str, SettingValue]) -> None:
+        """Take dynamic settings, checked; others are left alone."""
+        for item in fields(self):
+            if item.metadata.get("dynamic") and item.metadata["key"] in settings:
+                setattr(self, item.name, settings[item.metadata["key"]])
 
     @property
     def is_slave(self) -> bool:
@@ -156,14 +170,15 @@ class BrokerConfig:
 
     def to_properties(self) -> dict[str, str]:
         """Setting -> value in Java's spelling, for GET_BROKER_CONFIG."""
-        return {item.metadata["key"]: _java_text(getattr(self, item.name)) for item in fields(self)}
+        return {item.metadata["key"]: java_text(getattr(self, item.name)) for item in fields(self)}
 
 
 def _parts(text: str) -> tuple[str, ...]:
     return tuple(part for piece in text.split(";") if (part := piece.strip()))
 
 
-def _java_text(value: object) -> str:
+def java_text(value: object) -> str:
+    """A value as Java's properties have it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Enum):
@@ -173,3 +188,8 @@ def _java_text(value: object) -> str:
 
 #: What the broker honours itself; the store's keys are in `store.config`.
 HONOURED_KEYS: frozenset[str] = frozenset(item.metadata["key"] for item in fields(BrokerConfig))
+
+#: Those that 25 changes at once.
+DYNAMIC_KEYS: frozenset[str] = frozenset(
+    item.metadata["key"] for item in fields(BrokerConfig) if item.metadata.get("dynamic")
+)

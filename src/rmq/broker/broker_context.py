@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..dynamic.setting_overrides import SettingOverrides
     from ..env import Clock, Reactor
     from ..remoting.message_id import UniqueIdFactory
     from ..store.ha.ha_runtime_info import HaRuntimeInfo
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .consumer_manager import ConsumerManager
     from .consumer_offset_manager import ConsumerOffsetManager
     from .message_properties import BrokerProperties
+    from .message_request_mode_manager import MessageRequestModeManager
     from .producer_manager import ProducerManager
     from .rebalance_lock_manager import RebalanceLockManager
     from .schedule_message_service import ScheduleMessageService
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
     from .topic_config_manager import TopicConfigManager
     from .transaction.transaction_check import TransactionCheck
     from .transaction.transactional_message_service import TransactionalMessageService
+
+
+class StoredTable(Protocol):
+    def load(self) -> None:
+        """Raises StoreError."""
+
+    def flush(self) -> None: ...
 
 
 @dataclass
@@ -37,6 +46,7 @@ class BrokerContext:
     topics: TopicConfigManager
     groups: SubscriptionGroupManager
     offsets: ConsumerOffsetManager
+    request_modes: MessageRequestModeManager
     producers: ProducerManager
     consumers: ConsumerManager
     filters: ConsumerFilterManager
@@ -50,6 +60,8 @@ class BrokerContext:
     delay_levels_ms: tuple[int, ...]
     #: Keys in force, in RocketMQ's spelling: what 26 shows.
     effective_settings: dict[str, str]
+    #: Those of them that were changed over the wire.
+    overrides: SettingOverrides
     #: `brokerPermission` as it is now.
     broker_permission: int
     #: (total, free) bytes of the file system that holds a path, where the environment can tell.
@@ -59,3 +71,8 @@ class BrokerContext:
     when_announced: Callable[[Callable[[], None]], None]
     #: A slave: whether its master serves, so that clients should go there.
     is_master_online: Callable[[], bool]
+
+    @property
+    def stored_tables(self) -> tuple[StoredTable, ...]:
+        """What is read from files before the loop runs, and written for the last time at a clean stop."""
+        return (self.topics, self.groups, self.offsets, self.request_modes, self.schedule, self.filters)

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..dynamic.setting_overrides import Changeable, OverridesError, SettingOverrides
 from ..remoting.message_id import UniqueIdFactory
 from ..remoting.topic_names import SCHEDULE_TOPIC
 from ..rpc import OutboundClient, RemotingServer, ServerLimits
 from ..store.config_manager import ConfigManager
+from ..store.errors import StoreError
 from ..store.message_store import MessageStore
-from .broker_config import BrokerConfig
+from ..topology.kind import Kind
+from .broker_config import DYNAMIC_KEYS, BrokerConfig, java_text
 from .broker_context import BrokerContext
 from .broker_outer_api import BrokerOuterApi
 from .broker_stats import SAMPLE_INTERVAL_MS, BrokerStats
@@ -30,6 +33,7 @@ from .consumer_manager import ConsumerManager
 from .consumer_offset_manager import ConsumerOffsetManager
 from .ha_handshake import HA_IDENTIFY
 from .message_properties import BrokerProperties
+from .message_request_mode_manager import MessageRequestModeManager
 from .notify_consumer_change import notify_consumer_change
 from .processor.registry import Processors
 from .producer_manager import ProducerManager
@@ -38,6 +42,7 @@ from .rebalance_lock_manager import RebalanceLockManager
 from .repeating import Repeating
 from .replication import MasterReplication, Replication, SlaveReplication
 from .schedule_message_service import ScheduleMessageService
+from .store_settings import DYNAMIC_KEYS as DYNAMIC_STORE_KEYS
 from .store_settings import ha_config, store_config
 from .subscription_group_manager import SubscriptionGroupManager
 from .topic_config_manager import TopicConfigManager
@@ -56,6 +61,29 @@ if TYPE_CHECKING:
 
 #: How often silent clients and forgotten locks are looked for, as on Apache.
 CLIENT_SCAN_INTERVAL_MS = 10_000
+
+#: Beside the tables under storePathRootDir/config.
+OVERRIDES_FILE = "broker.overrides.properties"
+
+#: What 25 may change. The black list is Apache's own, and every other key that names a path or code to run.
+CHANGEABLE = Changeable(
+    Kind.BROKER,
+    DYNAMIC_KEYS | DYNAMIC_STORE_KEYS,
+    frozenset(
+        (
+            "brokerConfigPath",
+            "configBlackList",
+            "rocketmqHome",
+            "messageStorePlugIn",
+            "readOnlyCommitLogStorePaths",
+            "storePathBrokerIdentity",
+            "storePathCommitLog",
+            "storePathDLedgerCommitLog",
+            "storePathEpochFile",
+            "storePathRootDir",
+        )
+    ),
+)
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +116,7 @@ class BrokerController:
         Raises ValueError for settings that do not fit together."""
         self.config = config = BrokerConfig.from_settings(settings)
         self._environment = environment
+        self._settings = dict(settings)
         self._reactor = reactor = environment.reactor
         to_store = store_config(config, settings, memory_bytes=environment.memory_bytes)
         self.store = MessageStore(to_store, environment.disk, reactor, on_fatal=on_fatal)
@@ -115,7 +144,12 @@ class BrokerController:
         """Blocking. Raises StoreError (one line) and OSError."""
         self.store.load()
         context = self.context
-        for manager in (context.topics, context.groups, context.offsets, context.schedule, context.filters):
+        try:
+            context.overrides.load()
+        except OverridesError as error:
+            self.store.shutdown()
+            raise StoreError(str(error)) from None
+        for manager in context.stored_tables:
             manager.load()
         context.transactions.metrics.load()
         if not self.config.is_slave:
@@ -155,7 +189,7 @@ class BrokerController:
         self._client.close()
         context = self.context
         try:
-            for manager in (context.topics, context.groups, context.offsets, context.schedule, context.filters):
+            for manager in context.stored_tables:
                 manager.flush()
             context.transactions.metrics.flush()
         except OSError:
@@ -189,6 +223,7 @@ class BrokerController:
             topics=topics,
             groups=SubscriptionGroupManager(config, reactor, file("subscriptionGroup.json")),
             offsets=offsets,
+            request_modes=MessageRequestModeManager(reactor, file("messageRequestMode.json")),
             producers=producers,
             consumers=ConsumerManager(config.channel_expired_timeout_ms, group_changed, filters.unregister),
             filters=filters,
@@ -202,12 +237,24 @@ class BrokerController:
             unique_ids=UniqueIdFactory(config.broker_ip1, dice.getrandbits(16), dice.getrandbits(32)),
             broker_properties=BrokerProperties(config.region_id, config.broker_cluster_name, config.trace_on),
             delay_levels_ms=delay_levels_ms,
-            effective_settings={**{key: str(value) for key, value in settings.items()}, **config.to_properties()},
+            effective_settings=effective_settings(config, settings),
+            overrides=self._make_overrides(),
             broker_permission=config.broker_permission,
             disk_space=self._environment.disk_space,
             ha_runtime_info=self._ha_runtime_info,
             when_announced=self._when_announced,
             is_master_online=self._is_master_online,
+        )
+
+    def _make_overrides(self) -> SettingOverrides:
+        return SettingOverrides(
+            CHANGEABLE,
+            Path(self.config.store_path_root_dir) / "config" / OVERRIDES_FILE,
+            self._environment.disk,
+            self._reactor,
+            log,
+            in_force=lambda: {key: java_text(value) for key, value in self._settings.items()},
+            take=self._take_overrides,
         )
 
     def _make_replication(self, settings: Mapping[str, SettingValue]) -> Replication:
@@ -236,6 +283,22 @@ class BrokerController:
         ]
 
     # Called back.
+
+    def _take_overrides(self, values: dict[str, SettingValue]) -> None:
+        """Each part reads its settings anew; what keeps a copy is told."""
+        config, context = self.config, self.context
+        was_auto_create = config.auto_create_topic_enable
+        self._settings.update(values)
+        config.change(values)
+        if not DYNAMIC_STORE_KEYS.isdisjoint(values):
+            memory_bytes = self._environment.memory_bytes
+            self.store.reconfigure(store_config(config, self._settings, memory_bytes=memory_bytes))
+        self.outer_api.set_name_servers(config.name_servers)
+        context.effective_settings = effective_settings(config, self._settings)
+        permission_changed = context.broker_permission != config.broker_permission
+        context.broker_permission = config.broker_permission
+        if permission_changed or (config.auto_create_topic_enable and not was_auto_create):
+            context.topics.settings_changed()
 
     def _ha_runtime_info(self) -> HaRuntimeInfo:
         return self.replication.runtime_info()
@@ -267,3 +330,7 @@ class BrokerController:
         for channel in {*self.context.producers.scan(now_ms), *self.context.consumers.scan(now_ms)}:
             channel.close()
         self.context.locks.scan(now_ms)
+
+
+def effective_settings(config: BrokerConfig, settings: Mapping[str, SettingValue]) -> dict[str, str]:
+    return {**{key: java_text(value) for key, value in settings.items()}, **config.to_properties()}

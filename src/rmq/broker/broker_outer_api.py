@@ -29,7 +29,7 @@ from ..remoting.perm import PERM_READ_WRITE
 from .repeating import Repeating
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..env import Reactor
     from ..remoting.bodies import TopicConfig
@@ -131,6 +131,18 @@ class BrokerOuterApi:
                 self._announced.remove(callback)
                 callback()
 
+    def set_name_servers(self, addresses: Iterable[str]) -> None:
+        """Others from now on (namesrvAddr changed): new ones hear of this broker at once, dropped ones that it goes."""
+        wanted = list(addresses)
+        for address in [known for known in self._name_servers if known not in wanted]:
+            if self._name_servers.pop(address).is_registered:
+                self._client.invoke(address, self._farewell(), UNREGISTER_TIMEOUT_MS, _ignore)
+        for address in wanted:
+            if address not in self._name_servers:
+                self._name_servers[address] = _NameServer()
+                if self._is_running:
+                    self._register(address, self._topics.topics)
+
     def stop(self, done: Callable[[], None]) -> None:
         """Say 104 to every name server that knows this broker, then done, at the latest after UNREGISTER_TIMEOUT_MS."""
         self._is_running = False
@@ -140,13 +152,6 @@ class BrokerOuterApi:
         if not waiting:
             self._reactor.call_soon(done)
             return
-        config = self._config
-        fields = {
-            "brokerId": str(config.broker_id),
-            "clusterName": config.broker_cluster_name,
-            "brokerAddr": config.broker_addr,
-            "brokerName": config.broker_name,
-        }
 
         def answered(address: str, _: RemotingCommand | CallFailed) -> None:
             waiting.discard(address)
@@ -155,8 +160,17 @@ class BrokerOuterApi:
 
         for address in list(waiting):
             self._name_servers[address].is_registered = False
-            command = RemotingCommand.request(RequestCode.UNREGISTER_BROKER, dict(fields))
-            self._client.invoke(address, command, UNREGISTER_TIMEOUT_MS, partial(answered, address))
+            self._client.invoke(address, self._farewell(), UNREGISTER_TIMEOUT_MS, partial(answered, address))
+
+    def _farewell(self) -> RemotingCommand:
+        config = self._config
+        fields = {
+            "brokerId": str(config.broker_id),
+            "clusterName": config.broker_cluster_name,
+            "brokerAddr": config.broker_addr,
+            "brokerName": config.broker_name,
+        }
+        return RemotingCommand.request(RequestCode.UNREGISTER_BROKER, fields)
 
     # Registration.
 
@@ -244,6 +258,10 @@ class BrokerOuterApi:
         ordered = _order_topics(answer.body)
         if ordered:
             self._topics.set_ordered(ordered)
+
+
+def _ignore(_: RemotingCommand | CallFailed) -> None:
+    """A name server that does not hear of the end forgets the broker when its connection closes."""
 
 
 def _fault(answer: RemotingCommand | CallFailed) -> str:

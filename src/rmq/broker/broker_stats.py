@@ -2,24 +2,25 @@
 """What passed through this broker by topic and group, and by day. Answers to Apache's BrokerStats and
 BrokerStatsManager.
 
-Totals and rates of the whole store are the store's (`store.store_stats`). Here a message costs one addition; rates
-come from one sample each SAMPLE_INTERVAL_MS, as Apache's do.
+Totals and rates of the whole store are the store's (`store.store_stats`). Here a call costs three additions; rates
+come from samples (`flow_stats`), as Apache's do.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from ..remoting.bodies import BrokerStatsData
+from .flow_stats import FlowStats, Window
 from .latency_sample import LatencySample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from ..env import Clock
 
-#: Rates of topics and groups are those of the last interval that is over.
-SAMPLE_INTERVAL_MS = 10_000
+SAMPLE_INTERVAL_MS = Window.MINUTE.interval_ms
 DAY_MS = 24 * 3600 * 1000
-
-K = TypeVar("K")
 
 
 class BrokerStats:
@@ -29,51 +30,75 @@ class BrokerStats:
         self.get_latency = LatencySample(clock)
         self.put_messages = 0
         self.got_messages = 0
-        self._topic_puts: dict[str, int] = {}
-        self._group_gets: dict[tuple[str, str], int] = {}
-        self._before: tuple[dict[str, int], dict[tuple[str, str], int]] = ({}, {})
-        self._topic_rates: dict[str, float] = {}
-        self._group_rates: dict[tuple[str, str], float] = {}
-        self._sampled_ms = clock.monotonic_ms()
+        self._topic_puts: dict[str, FlowStats] = {}
+        self._group_gets: dict[tuple[str, str], FlowStats] = {}
+        self._sent_back: dict[tuple[str, str], FlowStats] = {}
+        self._puts = FlowStats()
+        self._gets = FlowStats()
+        self._sampled_ms = dict.fromkeys(Window, clock.monotonic_ms())
         self._day = clock.now_ms() // DAY_MS
         self._morning = (0, 0)
         self._yesterday_morning = (0, 0)
 
-    def put(self, topic: str, messages: int) -> None:
+    def put(self, topic: str, messages: int, size_bytes: int = 0) -> None:
         self.put_messages += messages
-        puts = self._topic_puts
-        puts[topic] = puts.get(topic, 0) + messages
+        flow = self._topic_puts.get(topic)
+        if flow is None:
+            flow = self._topic_puts[topic] = FlowStats()
+        flow.times += 1
+        flow.messages += messages
+        flow.size_bytes += size_bytes
 
-    def got(self, group: str, topic: str, messages: int) -> None:
+    def got(self, group: str, topic: str, messages: int, size_bytes: int = 0) -> None:
         self.got_messages += messages
         key = (topic, group)
-        gets = self._group_gets
-        gets[key] = gets.get(key, 0) + messages
+        flow = self._group_gets.get(key)
+        if flow is None:
+            flow = self._group_gets[key] = FlowStats()
+        flow.times += 1
+        flow.messages += messages
+        flow.size_bytes += size_bytes
+
+    def sent_back(self, group: str, topic: str) -> None:
+        """A consumer gave a message of `topic` back."""
+        flow = self._sent_back.setdefault((topic, group), FlowStats())
+        flow.times += 1
+        flow.messages += 1
 
     def topic_put_tps(self, topic: str) -> float:
-        return self._topic_rates.get(topic, 0.0)
+        flow = self._topic_puts.get(topic)
+        return flow.messages_in(Window.MINUTE).tps if flow is not None else 0.0
 
     def group_get_tps(self, group: str, topic: str) -> float:
-        return self._group_rates.get((topic, group), 0.0)
+        flow = self._group_gets.get((topic, group))
+        return flow.messages_in(Window.MINUTE).tps if flow is not None else 0.0
+
+    def view(self, name: str, key: str, cluster: str) -> BrokerStatsData | None:
+        """A statistic by its name and key in Apache (VIEW_BROKER_STATS_DATA); None for one that is not kept, or that
+        nothing has been counted for."""
+        flow = self._flow(name, key, cluster)
+        if flow is None:
+            return None
+        of = flow.bytes_in if name.endswith("_SIZE") else flow.messages_in
+        return BrokerStatsData(of(Window.DAY), of(Window.HOUR), of(Window.MINUTE))
 
     def forget_topic(self, topic: str) -> None:
         self._topic_puts.pop(topic, None)
-        for key in [key for key in self._group_gets if key[0] == topic]:
-            del self._group_gets[key]
+        self._forget(lambda key: key[0] == topic)
 
     def forget_group(self, group: str) -> None:
-        for key in [key for key in self._group_gets if key[1] == group]:
-            del self._group_gets[key]
+        self._forget(lambda key: key[1] == group)
 
     def sample(self) -> None:
         """Once each SAMPLE_INTERVAL_MS."""
         now_ms = self._clock.monotonic_ms()
-        elapsed_s = (now_ms - self._sampled_ms) / 1000
-        self._sampled_ms = now_ms
-        if elapsed_s > 0:
-            self._topic_rates = _rates(self._topic_puts, self._before[0], elapsed_s)
-            self._group_rates = _rates(self._group_gets, self._before[1], elapsed_s)
-            self._before = (dict(self._topic_puts), dict(self._group_gets))
+        due = [window for window in Window if now_ms - self._sampled_ms[window] >= window.interval_ms]
+        if due:
+            self._total()
+        for window in due:
+            self._sampled_ms[window] = now_ms
+            for flow in self._flows():
+                flow.sample(window, now_ms)
         day = self._clock.now_ms() // DAY_MS
         if day != self._day:
             self._day = day
@@ -97,6 +122,31 @@ class BrokerStats:
             "msgGetTotalTodayNow": str(self.got_messages),
         }
 
+    def _flow(self, name: str, key: str, cluster: str) -> FlowStats | None:
+        topic, _, group = key.partition("@")
+        if name in ("TOPIC_PUT_NUMS", "TOPIC_PUT_SIZE"):
+            return self._topic_puts.get(key)
+        if name in ("GROUP_GET_NUMS", "GROUP_GET_SIZE"):
+            return self._group_gets.get((topic, group))
+        if name == "SNDBCK_PUT_NUMS":
+            return self._sent_back.get((topic, group))
+        if key == cluster:
+            return {"BROKER_PUT_NUMS": self._puts, "BROKER_GET_NUMS": self._gets}.get(name)
+        return None
 
-def _rates(now: dict[K, int], before: dict[K, int], elapsed_s: float) -> dict[K, float]:
-    return {key: (count - before.get(key, 0)) / elapsed_s for key, count in now.items() if count != before.get(key, 0)}
+    def _flows(self) -> Iterator[FlowStats]:
+        yield self._puts
+        yield self._gets
+        for table in (self._topic_puts, self._group_gets, self._sent_back):
+            yield from table.values()
+
+    def _total(self) -> None:
+        """The broker's own flows are not counted message by message: they are known already."""
+        self._puts.messages, self._gets.messages = self.put_messages, self.got_messages
+        self._puts.times = sum(flow.times for flow in self._topic_puts.values())
+        self._gets.times = sum(flow.times for flow in self._group_gets.values())
+
+    def _forget(self, is_gone: Callable[[tuple[str, str]], bool]) -> None:
+        for table in (self._group_gets, self._sent_back):
+            for key in [key for key in table if is_gone(key)]:
+                del table[key]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far each group has consumed each queue: consumerOffset.json. Answers to Apache's ConsumerOffsetManager.
 
-Two tables. `committed` is what clients committed; it is kept on disk (each 5 s and at a clean stop) and copied to
-slaves. `pulled` is how far a group has pulled, for tools; it lives in memory.
+Three tables. `committed` is what clients committed; it is kept on disk (each 5 s and at a clean stop) and copied to
+slaves. `pulled` is how far a group has pulled, for tools; it lives in memory. `resets` are the queues whose offset was
+set by an administrator and whose consumer has not heard of it yet: its commits are passed over until then.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class ConsumerOffsetManager:
         self.data_version = DataVersion(timestamp=reactor.clock.now_ms())
         self._committed: dict[Key, dict[int, int]] = {}
         self._pulled: dict[Key, dict[int, int]] = {}
+        self._resets: dict[Key, dict[int, int]] = {}
         self._commits = 0
         self._dirty = False
 
@@ -50,8 +52,40 @@ class ConsumerOffsetManager:
     def flush(self) -> None:
         self._table.flush()
 
-    def commit(self, group: str, topic: str, queue_id: int, queue_offset: int) -> None:
+    def commit(self, group: str, topic: str, queue_id: int, queue_offset: int) -> bool:
+        """False where the offset is passed over, because it comes from before a reset."""
         key = (topic, group)
+        if self._resets and queue_id in self._resets.get(key, ()):
+            return False
+        self._set(key, queue_id, queue_offset)
+        return True
+
+    def assign_reset(self, group: str, topic: str, queue_id: int, queue_offset: int) -> None:
+        """An administrator sets the offset; `take_reset` gives it to the consumer's next pull."""
+        key = (topic, group)
+        self._resets.setdefault(key, {})[queue_id] = queue_offset
+        self._set(key, queue_id, queue_offset)
+
+    def take_reset(self, group: str, topic: str, queue_id: int) -> int | None:
+        """The offset that the consumer must go on from, once; None where there was no reset."""
+        if not self._resets:
+            return None
+        key = (topic, group)
+        queues = self._resets.get(key)
+        if queues is None:
+            return None
+        queue_offset = queues.pop(queue_id, None)
+        if not queues:
+            del self._resets[key]
+        return queue_offset
+
+    def clone(self, source_group: str, target_group: str, topic: str) -> None:
+        queues = self._committed.get((topic, source_group))
+        if queues is not None:
+            self._committed[(topic, target_group)] = dict(queues)
+            self._dirty = True
+
+    def _set(self, key: Key, queue_id: int, queue_offset: int) -> None:
         queues = self._committed.get(key)
         if queues is None:
             queues = self._committed[key] = {}
@@ -119,7 +153,7 @@ class ConsumerOffsetManager:
         self.data_version = stored.data_version
 
     def _remove(self, gone: Callable[[Key], bool]) -> None:
-        for table in (self._committed, self._pulled):
+        for table in (self._committed, self._pulled, self._resets):
             for key in [key for key in table if gone(key)]:
                 del table[key]
         self._dirty = True

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from ..remoting.bodies import DelayOffsetSerializeWrapper
+from ..remoting.bodies import DelayOffsetSerializeWrapper, MessageRequestModeSerializeWrapper
 from ..remoting.codes import RequestCode
 from ..rpc.channel_hub import not_supported
 from ..store.ha import HaClient, HaService
@@ -106,6 +106,7 @@ class SlaveReplication:
         self._on_master_online = on_master_online
         self._fixed_ha_address = broker.ha_master_address
         self._schedule = context.schedule
+        self._request_modes = context.request_modes
         self._introduction = HaIntroduction(broker.broker_name, broker.broker_id, client, context.reactor)
         self.client = HaClient(context.store, config, context.reactor, on_connected=self._connected)
         self._synchronize = SlaveSynchronize(
@@ -114,7 +115,10 @@ class SlaveReplication:
             topics=context.topics,
             groups=context.groups,
             offsets=context.offsets,
-            whole_tables={RequestCode.GET_ALL_DELAY_OFFSET: self._take_delay_offsets},
+            whole_tables={
+                RequestCode.GET_ALL_DELAY_OFFSET: self._take_delay_offsets,
+                RequestCode.GET_ALL_MESSAGE_REQUEST_MODE: self._take_request_modes,
+            },
         )
 
     @property
@@ -155,3 +159,6 @@ class SlaveReplication:
 
     def _take_delay_offsets(self, body: bytes) -> None:
         self._schedule.take(DelayOffsetSerializeWrapper.decode(body))
+
+    def _take_request_modes(self, body: bytes) -> None:
+        self._request_modes.take(MessageRequestModeSerializeWrapper.decode(body))

@@ -49,6 +49,24 @@ _HA_FIELDS = {
     "inSyncReplicas": "in_sync_replicas",
 }
 
+#: What `MessageStore.reconfigure` puts in force at once.
+DYNAMIC_KEYS = frozenset(
+    (
+        "flushIntervalCommitLog",
+        "flushCommitLogThoroughInterval",
+        "maxTransferBytesOnMessageInMemory",
+        "maxTransferCountOnMessageInMemory",
+        "maxTransferBytesOnMessageInDisk",
+        "maxTransferCountOnMessageInDisk",
+        "accessMessageInMemoryMaxRatio",
+        "fileReservedTime",
+        "deleteWhen",
+        "cleanResourceInterval",
+        "cleanFileForciblyEnable",
+        *_PERCENTS,
+    )
+)
+
 
 def store_config(
     config: BrokerConfig, settings: Mapping[str, SettingValue], *, memory_bytes: int | None = None

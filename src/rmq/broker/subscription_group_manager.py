@@ -100,6 +100,18 @@ class SubscriptionGroupManager:
     def is_reading_forbidden(self, group: str, topic: str) -> bool:
         return bool(self.forbidden.get(group, {}).get(topic, 0) & 1 << FORBIDDEN_READ_BIT)
 
+    def set_readable(self, group: str, topic: str, done: Persisted, *, readable: bool) -> None:
+        """Forbid a group to read a topic, or allow it again."""
+        topics = self.forbidden.setdefault(group, {})
+        bits = topics.get(topic, 0)
+        bit = 1 << FORBIDDEN_READ_BIT
+        topics[topic] = bits & ~bit if readable else bits | bit
+        if not topics[topic]:
+            del topics[topic]
+        if not topics:
+            del self.forbidden[group]
+        self._changed(done)
+
     def page(
         self, sequence: int, max_groups: int, data_version: DataVersion | None
     ) -> dict[str, SubscriptionGroupConfig]:

@@ -110,6 +110,13 @@ class TopicConfigManager:
 
     # Administration.
 
+    def settings_changed(self) -> None:
+        """brokerPermission takes away from every topic, autoCreateTopicEnable wants its pattern: name servers look at
+        the version, so it goes on."""
+        for topic in system_topics(self._config):
+            self.topics.setdefault(topic.topic_name, topic)
+        self._changed([], None)
+
     def update(self, topics: Iterable[TopicConfig], done: Persisted | None = None) -> None:
         """Create or change, attributes as signed modifications. Raises AttributeRefused; then nothing has changed."""
         final = []

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..dynamic.setting_overrides import OverridesError
 from ..rpc import RemotingServer, ServerLimits
-from .dynamic_config import DynamicConfig, OverridesError
+from .dynamic_config import DynamicConfig
 from .kv_config_manager import KVConfigError, KVConfigManager
 from .processor import BrokerProcessor, ConfigProcessor, KVConfigProcessor, RouteProcessor
 from .registration_networks import RegistrationNetworks

@@ -4,7 +4,7 @@
 | disk used | what happens |
 |---|---|
 | any | in the hours of deleteWhen: files are removed whose newest record is older than fileReservedTime |
-| > diskMaxUsedSpaceRatio | the same at any hour |
+| > diskMaxUsedSpaceRatio, or an administrator asked for it | the same at any hour |
 | > diskSpaceCleanForciblyRatio, cleanFileForciblyEnable | the oldest file goes, expired and consumed or not; counted |
 | > diskSpaceWarningLevelRatio | puts are refused until it is less |
 
@@ -31,10 +31,16 @@ if TYPE_CHECKING:
     from .consume_queue_store import ConsumeQueueStore
     from .index_service import IndexService
 
+    #: Who unlinks, and what.
+    _Removal = tuple[Callable[[list[Path]], None], list[Path]]
+
 log = logging.getLogger(__name__)
 
 # Apache removes at most ten files a turn, so that the disk is not busy with deleting alone.
 FILES_PER_TURN_MAX = 10
+
+# How many turns an administrator's request lasts, as on Apache (manualDeleteFileSeveralTimes).
+TURNS_WHEN_ASKED = 20
 
 
 class CleanService:
@@ -65,8 +71,14 @@ class CleanService:
         self._on_measured = on_measured
         self._on_cleaned = on_cleaned
         self._timer: Timer | None = None
+        self._turns_asked = 0
+        self._are_queues_asked = False
         self._started_wall_ms = reactor.clock.now_ms()
         self._started_monotonic_ms = reactor.clock.monotonic_ms()
+
+    def reconfigure(self, config: StoreConfig) -> None:
+        self._config = config
+        self._on_measured()
 
     @property
     def is_disk_full(self) -> bool:
@@ -96,27 +108,39 @@ class CleanService:
                 self.clean()
         self._arm()
 
+    def clean_at_any_hour(self) -> None:
+        """Asked for by an administrator: begin now if that can be."""
+        self._turns_asked = TURNS_WHEN_ASKED
+        if not self._is_busy():
+            self.clean()
+
+    def clean_queues(self) -> None:
+        """The same for files of consume queues behind which no message is left."""
+        self._are_queues_asked = self._is_busy()
+        if not self._are_queues_asked:
+            removals = self._detach_derived()
+            self._reactor.run_blocking(lambda: _unlink(removals), _report)
+
     def clean(self) -> None:
         """Give up what may go now and have it unlinked in a thread."""
         offset = self._removable_up_to()
-        removals: list[tuple[Callable[[list[Path]], None], list[Path]]] = []
+        if self._are_queues_asked:
+            self.clean_queues()
         paths = self._log.files.detach_before(offset, FILES_PER_TURN_MAX)
         if not paths:
             return
-        removals.append((self._log.files.unlink, paths))
         min_physical_offset = self._log.min_offset
-        for queue in self._queues:
-            removals.append((queue.unlink, queue.detach_before(min_physical_offset)))
-        if self._index is not None:
-            removals.append((self._index.unlink, self._index.detach_before(min_physical_offset)))
+        removals = [(self._log.files.unlink, paths), *self._detach_derived()]
         log.info("commit log: %d files removed, it begins at %d now", len(paths), min_physical_offset)
         self._on_cleaned(min_physical_offset)
+        self._reactor.run_blocking(lambda: _unlink(removals), _report)
 
-        def unlink() -> None:
-            for remove, gone in removals:
-                remove(gone)
-
-        self._reactor.run_blocking(unlink, _report)
+    def _detach_derived(self) -> list[_Removal]:
+        min_physical_offset = self._log.min_offset
+        removals: list[_Removal] = [(queue.unlink, queue.detach_before(min_physical_offset)) for queue in self._queues]
+        if self._index is not None:
+            removals.append((self._index.unlink, self._index.detach_before(min_physical_offset)))
+        return removals
 
     def _removable_up_to(self) -> int:
         """Physical offset below which whole files may go."""
@@ -124,7 +148,8 @@ class CleanService:
         now_ms = self._reactor.clock.now_ms()
         hour = datetime.fromtimestamp(now_ms / 1000).hour
         offset = self._log.min_offset
-        if hour in config.delete_when_hours or self.disk_ratio > config.disk_max_used_space_ratio:
+        is_asked, self._turns_asked = self._turns_asked > 0, max(0, self._turns_asked - 1)
+        if is_asked or hour in config.delete_when_hours or self.disk_ratio > config.disk_max_used_space_ratio:
             offset = self._expired_up_to(self._steady_now_ms(now_ms) - config.file_reserved_time_ms)
         starts = self._log.files.starts
         if (
@@ -155,6 +180,11 @@ class CleanService:
                 break
             offset = start
         return offset
+
+
+def _unlink(removals: list[_Removal]) -> None:
+    for remove, gone in removals:
+        remove(gone)
 
 
 def _report(outcome: BaseException | None) -> None:

@@ -74,6 +74,9 @@ class FlushService:
         self._thorough_at_ms = 0
         self._checkpoint_at_ms = 0
 
+    def reconfigure(self, config: StoreConfig) -> None:
+        self._config = config
+
     def start(self) -> None:
         now_ms = self._reactor.clock.monotonic_ms()
         self._thorough_at_ms = now_ms + self._config.flush_thorough_interval_ms

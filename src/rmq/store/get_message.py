@@ -19,6 +19,7 @@ class GetStatus(Enum):
     OFFSET_TOO_SMALL = auto()
     NO_MATCHED_LOGIC_QUEUE = auto()
     NO_MESSAGE_IN_QUEUE = auto()
+    OFFSET_RESET = auto()
 
 
 class BoundaryType(Enum):

@@ -41,9 +41,12 @@ class MessageReader:
         self.damaged: set[int] = set()
         """Physical offsets of records that were found damaged when they were read."""
         self._log = commit_log
-        self._config = config
         self._checked: dict[int, bytearray] = {}
         self._filter_units = config.max_filter_message_size // UNIT_BYTES
+        self.reconfigure(config)
+
+    def reconfigure(self, config: StoreConfig) -> None:
+        self._config = config
         self._memory_bytes = config.memory_bytes * config.access_message_in_memory_max_ratio // 100
 
     def get(

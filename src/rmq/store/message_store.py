@@ -211,6 +211,13 @@ class MessageStore:
                 self._index.close()
             self._held.close()
 
+    def reconfigure(self, config: StoreConfig) -> None:
+        """Put other flush intervals, retention and limits of a get in force; what else differs waits for a restart."""
+        self.config = config
+        self._flush.reconfigure(config)
+        self._clean.reconfigure(config)
+        self._reader.reconfigure(config)
+
     # -- writing
 
     def put(self, message: MessageToStore, done: Callable[[PutResult], None]) -> None:
@@ -253,6 +260,14 @@ class MessageStore:
         self._commits.commit_now()
         if self._queues.remove(topic):
             self._flush.flush_and_checkpoint()
+
+    def clean_expired_consume_queues(self) -> None:
+        """Remove files of queues all of whose messages are gone; the numbers of a queue go on all the same."""
+        self._clean.clean_queues()
+
+    def delete_expired_commit_log(self) -> None:
+        """Remove expired files now and in the next turns, at whatever hour."""
+        self._clean.clean_at_any_hour()
 
     # -- telling
 

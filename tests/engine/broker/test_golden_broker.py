@@ -60,6 +60,7 @@ NAMES = [
     "producer_conn_204",
     "ha_status_907",
     "unregister_client_35",
+    "timer_checkpoint_60",
 ]
 
 #: extFields that this broker makes up, or that depend on how long the records before are.

@@ -69,6 +69,23 @@ def test_read_only_broker_registers_its_topics_without_write() -> None:
     assert route is not None and route.queue_datas[0].perm == 4
 
 
+def test_permission_changed_over_the_wire_is_registered_at_once(name_server: NameServer) -> None:
+    broker = Broker(AT_HOST, world=name_server.world)
+    broker.client().ok(RequestCode.UPDATE_BROKER_CONFIG, body=b"brokerPermission=4")
+    route = name_server.route("BenchmarkTest")
+    assert route is not None and route.queue_datas[0].perm == 4
+
+
+def test_name_servers_changed_over_the_wire_hear_at_once_and_the_old_ones_that_it_goes(name_server: NameServer) -> None:
+    broker = Broker({**AT_HOST, "namesrvAddr": "10.0.0.77:9876"}, world=name_server.world)
+    assert broker.controller.registered_name_servers == []
+    broker.client().ok(RequestCode.UPDATE_BROKER_CONFIG, body=f"namesrvAddr={NAMESRV}".encode())
+    assert broker.controller.registered_name_servers == [NAMESRV]
+    assert "broker-a" in name_server.clusters().broker_addr_table
+    broker.client().ok(RequestCode.UPDATE_BROKER_CONFIG, body=b"namesrvAddr=10.0.0.77:9876")
+    assert name_server.clusters().broker_addr_table == {}
+
+
 def test_name_server_that_does_not_answer_delays_administration_by_seconds_only() -> None:
     world = FakeWorld()
     broker = Broker(AT_HOST, world=world)

@@ -240,3 +240,70 @@ def test_help_lists_commands_and_options(run: Run) -> None:
         status, out, _ = run(*arguments)
         assert status == 0
         assert "--readQueueNums" in out
+
+
+def test_a_setting_is_changed_and_read_back(run: Run, engine: Engine) -> None:
+    address = engine.brokers["broker-a"]
+    status, out, err = run("updateBrokerConfig", "-b", address, "-k", "fileReservedTime", "-v", "48")
+    assert (status, out, err) == (0, f"update broker config success, {address}\n", "")
+    assert "fileReservedTime                                  =  48" in run("getBrokerConfig", "-b", address)[1]
+    status, _, err = run("updateBrokerConfig", "-c", "TestCluster", "-k", "fileReservdTime", "-v", "48")
+    assert status == 1 and "Write fileReservedTime" in err
+
+
+def test_offsets_are_reset_and_skipped_and_the_statistics_say_so(run: Run, engine: Engine) -> None:
+    address = engine.brokers["broker-a"]
+    _made(run, "Reset", "-b", address, "-r", "1", "-w", "1", brokers=1)
+    assert run("updateSubGroup", "-b", address, "-g", "resetting")[0] == 0
+    for text in ("one", "two"):
+        assert run("sendMessage", "-t", "Reset", "-p", text)[0] == 0
+    status, out, err = run("resetOffsetByTime", "-g", "resetting", "-t", "Reset", "-s", "0")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0].endswith("force[true], timestamp(string)[0], timestamp(long)[0]")
+    assert out.splitlines()[2].split() == ["broker-a", "0", "0"]
+    queue = ("resetOffsetByTime", "-g", "resetting", "-t", "Reset", "-s", "now", "-b", address, "-q", "0", "-o", "1")
+    assert run(*queue)[1].splitlines()[-1] == "reset consumer offset to 1"
+    status, out, _ = run("brokerConsumeStats", "-b", address)
+    assert [row.split()[:7] for row in out.splitlines() if row.startswith("Reset ")] == [
+        ["Reset", "resetting", "broker-a", "0", "2", "1", "1"]
+    ]
+    assert [row.split()[:4] for row in run("statsAll", "-t", "Reset")[1].splitlines()[1:]] == [
+        ["Reset", "resetting", "1", "0.00"]
+    ]
+    assert run("skipAccumulatedMessage", "-g", "resetting", "-t", "Reset")[1].splitlines()[1].split()[-1] == "2"
+    assert run("resetOffsetByTime", "-g", "resetting", "-t", "Reset", "-s", "now", "-q", "0")[0] == 1
+    assert run("resetOffsetByTime", "-g", "none", "-t", "Reset", "-s", "now")[0] == 1
+
+
+def test_a_group_is_deleted_with_its_topics(run: Run, engine: Engine) -> None:
+    assert run("updateSubGroup", "-c", "TestCluster", "-g", "leaving")[0] == 0
+    status, out, err = run("deleteSubGroup", "-c", "TestCluster", "-g", "leaving", "-r", "true")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        f"delete subscription group [leaving] from broker [{address}] in cluster [TestCluster] success."
+        for address in sorted(engine.brokers.values())
+    ]
+
+
+def test_key_values_are_put_and_deleted(run: Run) -> None:
+    status, out, _ = run("updateKvConfig", "-s", "CLI", "-k", "a", "-v", "b")
+    assert (status, out) == (0, "create or update kv config to namespace success.\n")
+    assert run("deleteKvConfig", "-s", "CLI", "-k", "a") == (0, "delete kv config from namespace success.\n", "")
+
+
+def test_write_permission_is_taken_and_given_back(run: Run, engine: Engine) -> None:
+    _made(run, "Wiped", "-c", "TestCluster")
+    wiped = rf"wipe write perm of broker\[broker-a\] in name server\[{engine.name_server}\] OK, \d+\n"
+    assert re.fullmatch(wiped, run("wipeWritePerm", "-b", "broker-a")[1])
+    assert '"perm":4' in run("topicRoute", "-t", "Wiped")[1].replace(" ", "")
+    assert "OK, " in run("addWritePerm", "-b", "broker-a")[1]
+    assert '"perm":4' not in run("topicRoute", "-t", "Wiped")[1].replace(" ", "")
+
+
+def test_connections_of_groups_that_are_away(run: Run, engine: Engine) -> None:
+    address = engine.brokers["broker-a"]
+    status, _, err = run("consumerConnection", "-g", "nobody", "-b", address)
+    assert status == 1 and "the consumer group[nobody] not online" in err
+    _made(run, "Produced", "-c", "TestCluster")
+    status, _, err = run("producerConnection", "-g", "nobody", "-t", "Produced")
+    assert status == 1 and "the producer group[nobody] not exist" in err

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Dict, List, Optional, Type
 
 from ..remoting.bodies import (
     BrokerData,
+    BrokerStatsData,
     ClusterInfo,
     ConsumerConnection,
     ConsumeStats,
+    ConsumeStatsList,
     GetConsumerListByGroupResponseBody,
     GroupList,
     HARuntimeInfo,
     KVTable,
+    MessageQueue,
     ProducerConnection,
+    ResetOffsetBody,
     SubscriptionGroupConfig,
     SubscriptionGroupWrapper,
     TopicConfig,
@@ -205,6 +209,44 @@ class AdminClient:
     def update_consumer_offset(self, broker: str, group: str, topic: str, queue_id: int, offset: int) -> None:
         fields = {"consumerGroup": group, "topic": topic, "queueId": str(queue_id), "commitOffset": str(offset)}
         self._call(broker, RequestCode.UPDATE_CONSUMER_OFFSET, fields)
+
+    def reset_offset(
+        self,
+        broker: str,
+        group: str,
+        topic: str,
+        timestamp_ms: int,
+        *,
+        queue_id: int = -1,
+        offset: int = -1,
+        is_force: bool = True,
+    ) -> Dict[MessageQueue, int]:
+        """Sets every queue of the topic (or one of them) to a time, -1 for its end, or one queue to an offset.
+
+        `is_force` also sets an offset forward; brokers that reset by themselves always do."""
+        fields = {
+            "group": group,
+            "topic": topic,
+            "timestamp": str(timestamp_ms),
+            "isForce": "true" if is_force else "false",
+            "queueId": str(queue_id),
+            "offset": str(offset),
+        }
+        return ResetOffsetBody.decode(
+            self._call(broker, RequestCode.INVOKE_BROKER_TO_RESET_OFFSET, fields).body
+        ).offset_table
+
+    # Statistics
+
+    def broker_stats(self, broker: str, name: str, key: str) -> BrokerStatsData:
+        """One of Apache's statistics, such as TOPIC_PUT_NUMS of a topic. Raises ResponseError for one that has counted
+        nothing."""
+        fields = {"statsName": name, "statsKey": key}
+        return BrokerStatsData.decode(self._call(broker, RequestCode.VIEW_BROKER_STATS_DATA, fields).body)
+
+    def all_consume_stats(self, broker: str, *, only_ordered: bool = False) -> ConsumeStatsList:
+        fields = {"isOrder": "true" if only_ordered else "false"}
+        return ConsumeStatsList.decode(self._call(broker, RequestCode.GET_BROKER_CONSUME_STATS, fields).body)
 
     def _call(self, broker: str, code: RequestCode, fields: Optional[Dict[str, str]] = None) -> RemotingCommand:
         return self.connections.to(broker).call(code, fields)

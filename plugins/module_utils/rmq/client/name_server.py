@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Optional, TypeVar
 from ..remoting.bodies import ClusterInfo, TopicList, TopicRouteData
 from ..remoting.codes import RequestCode
 from ..remoting.errors import RemotingError
+from ..remoting.fields import int_field
 from .errors import NoRouteError, ResponseError
 
 if TYPE_CHECKING:
@@ -51,11 +52,26 @@ class NameServers:
     def put_kv_config(self, namespace: str, key: str, value: str) -> None:
         self._all(RequestCode.PUT_KV_CONFIG, {"namespace": namespace, "key": key, "value": value})
 
+    def delete_kv_config(self, namespace: str, key: str) -> None:
+        self._all(RequestCode.DELETE_KV_CONFIG, {"namespace": namespace, "key": key})
+
+    def wipe_write_perm(self, address: str, broker_name: str) -> int:
+        """At one name server: no topic of the broker is written to any more. How many topics that changed."""
+        return self._change_perm(address, RequestCode.WIPE_WRITE_PERM_OF_BROKER, broker_name, "wipeTopicCount")
+
+    def add_write_perm(self, address: str, broker_name: str) -> int:
+        """The other way."""
+        return self._change_perm(address, RequestCode.ADD_WRITE_PERM_OF_BROKER, broker_name, "addTopicCount")
+
     def kv_config(self, namespace: str, key: str) -> str:
         """Raises ResponseError with QUERY_NOT_FOUND for a key that is not there."""
         fields = {"namespace": namespace, "key": key}
         answer = self._first(lambda client: client.call(RequestCode.GET_KV_CONFIG, fields))
         return answer.ext_fields.get("value", "")
+
+    def _change_perm(self, address: str, code: RequestCode, broker_name: str, count_field: str) -> int:
+        answer = self._connections.to(address).call(code, {"brokerName": broker_name})
+        return int_field(answer.ext_fields, count_field)
 
     def _first(self, ask: Callable[[RemotingClient], T]) -> T:
         failures: List[str] = []

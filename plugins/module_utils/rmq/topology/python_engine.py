@@ -135,6 +135,7 @@ HONOURED_BROKER = frozenset(
         "consumerOffsetUpdateVersionStep",
         "channelExpiredTimeout",
         "notifyConsumerIdsChangedEnable",
+        "useServerSideResetOffset",
     )
 )
 

@@ -36,8 +36,9 @@ class ConsumerManageProcessor:
             return request.response(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, f"Group {group} not exist!")
         if self._context.topics.get(topic) is None:
             return request.response(ResponseCode.TOPIC_NOT_EXIST, f"Topic {topic} not exist!")
-        self._context.offsets.commit(group, topic, int_field(fields, "queueId"), long_field(fields, "commitOffset"))
-        return request.response(ResponseCode.SUCCESS)
+        queue_id, queue_offset = int_field(fields, "queueId"), long_field(fields, "commitOffset")
+        is_taken = self._context.offsets.commit(group, topic, queue_id, queue_offset)
+        return request.response(ResponseCode.SUCCESS, None if is_taken else "Offset has been previously reset")
 
     def query_offset(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
         fields = request.ext_fields

@@ -68,10 +68,12 @@ class ConsumerSendBackProcessor:
             return request.response(ResponseCode.SUCCESS)
         message = self._find(long_field(fields, "offset"))
         to_store = self._again(request, group, message)
+        topic = message.properties.get(PROPERTY_RETRY_TOPIC, message.topic)
 
         def stored(result: PutResult) -> None:
             if result.status is PutStatus.OK:
-                context.stats.put(to_store.topic, 1)
+                context.stats.put(to_store.topic, 1, result.size)
+                context.stats.sent_back(name, topic)
                 channel.answer(request.response(ResponseCode.SUCCESS))
             else:
                 channel.answer(request.response(ResponseCode.SYSTEM_ERROR, result.status.name))

@@ -86,10 +86,10 @@ class PullMessageProcessor:
         self._stats = context.stats
         self._latency = context.stats.get_latency
         self.hold = PullRequestHold(self._wake, context.store.max_offset, self._has_match)
-        self._refuses_reads = config.is_slave and not config.slave_read_enable
+        self._is_slave = config.is_slave
 
     def __call__(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
-        if self._refuses_reads:
+        if self._is_slave and not self._config.slave_read_enable:
             return request.response(ResponseCode.SYSTEM_BUSY, remarks.REJECT_REQUEST)
         self._pull(channel, request, may_suspend=True)
         return None
@@ -114,6 +114,11 @@ class PullMessageProcessor:
         )
         group, topic = self._check(channel, request, pull)
         wants = self._filter(channel, request, pull, group)
+        reset = self._offsets.take_reset(pull.group, pull.topic, pull.queue_id)
+        if reset is not None:
+            moved = self._moved_to(pull, reset)
+            self._answer(channel, request, pull, moved, ResponseCode.PULL_OFFSET_MOVED, topic=topic, group=group)
+            return
         began_ms = self._latency.begin()
         found = self._store.get(
             pull.topic,
@@ -134,6 +139,12 @@ class PullMessageProcessor:
             if self._suspend(channel, request, pull, wants, suspend_ms):
                 return
         self._answer(channel, request, pull, found, code, topic=topic, group=group)
+
+    def _moved_to(self, pull: _Pull, queue_offset: int) -> GetResult:
+        """An administrator has set the offset: the consumer goes on from there."""
+        store = self._store
+        low, high = store.min_offset(pull.topic, pull.queue_id), store.max_offset(pull.topic, pull.queue_id)
+        return GetResult(GetStatus.OFFSET_RESET, queue_offset, low, high)
 
     def _has_match(self, topic: str, queue_id: int, held: HeldPull) -> bool:
         start = max(held.queue_offset, held.looked_to)
@@ -180,11 +191,12 @@ class PullMessageProcessor:
         topic: TopicConfig,
         group: SubscriptionGroupConfig,
     ) -> None:
+        frames = found.frames if code == ResponseCode.SUCCESS else ()
+        body_size_bytes = sum(map(len, frames))
         if code == ResponseCode.SUCCESS:
-            self._stats.got(pull.group, pull.topic, found.message_count)
+            self._stats.got(pull.group, pull.topic, found.message_count, body_size_bytes)
         if request.is_oneway:
             return
-        frames = found.frames if code == ResponseCode.SUCCESS else ()
         head = pull_answer_header(
             opaque=request.opaque,
             code=code,
@@ -192,7 +204,7 @@ class PullMessageProcessor:
             next_begin_offset=found.next_begin_offset,
             min_offset=found.min_offset,
             max_offset=found.max_offset,
-            body_size_bytes=sum(map(len, frames)),
+            body_size_bytes=body_size_bytes,
             suggest_which_broker_id=self._suggested_broker(found, group),
             topic_sys_flag=topic.topic_sys_flag,
             group_sys_flag=group.group_sys_flag,

@@ -14,7 +14,10 @@ from .admin.broker import BrokerAdmin
 from .admin.client import ClientAdmin
 from .admin.consume_queue import ConsumeQueueAdmin
 from .admin.group import GroupAdmin
+from .admin.maintenance import MaintenanceAdmin
 from .admin.offset import OffsetAdmin
+from .admin.request_mode import RequestModeAdmin
+from .admin.reset_offset import ResetOffsetAdmin
 from .admin.topic import TopicAdmin
 from .admin.transaction import TransactionAdmin
 from .client_manage import ClientManageProcessor
@@ -47,11 +50,6 @@ class Processors:
         consumer = ConsumerManageProcessor(context)
         client = ClientManageProcessor(context)
         lock = LockBatchProcessor(context)
-        topic = TopicAdmin(context)
-        group = GroupAdmin(context)
-        offset = OffsetAdmin(context)
-        clients = ClientAdmin(context)
-        broker = BrokerAdmin(context)
         self.table: dict[RequestCode, Processor] = {
             RequestCode.SEND_MESSAGE: send,
             RequestCode.SEND_MESSAGE_V2: send,
@@ -73,38 +71,74 @@ class Processors:
             RequestCode.CHECK_CLIENT_CONFIG: client.check_client_config,
             RequestCode.LOCK_BATCH_MQ: lock.lock,
             RequestCode.UNLOCK_BATCH_MQ: lock.unlock,
-            RequestCode.UPDATE_AND_CREATE_TOPIC: topic.create,
-            RequestCode.UPDATE_AND_CREATE_TOPIC_LIST: topic.create_list,
-            RequestCode.DELETE_TOPIC_IN_BROKER: topic.delete,
-            RequestCode.GET_ALL_TOPIC_CONFIG: topic.all_topics,
-            RequestCode.GET_TOPIC_CONFIG: topic.one_topic,
-            RequestCode.GET_TOPIC_STATS_INFO: topic.stats,
-            RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP: group.create,
-            RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST: group.create_list,
-            RequestCode.DELETE_SUBSCRIPTIONGROUP: group.delete,
-            RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG: group.all_groups,
-            RequestCode.GET_SUBSCRIPTIONGROUP_CONFIG: group.one_group,
-            RequestCode.QUERY_TOPIC_CONSUME_BY_WHO: group.consumers_of_topic,
-            RequestCode.SEARCH_OFFSET_BY_TIMESTAMP: offset.search_by_time,
-            RequestCode.GET_MAX_OFFSET: offset.max_offset,
-            RequestCode.GET_MIN_OFFSET: offset.min_offset,
-            RequestCode.GET_EARLIEST_MSG_STORETIME: offset.earliest_store_time,
-            RequestCode.GET_ALL_CONSUMER_OFFSET: offset.all_consumer_offsets,
-            RequestCode.GET_ALL_DELAY_OFFSET: offset.all_delay_offsets,
-            RequestCode.GET_CONSUME_STATS: offset.consume_stats,
-            RequestCode.GET_CONSUMER_CONNECTION_LIST: clients.consumer_connections,
-            RequestCode.GET_PRODUCER_CONNECTION_LIST: clients.producer_connections,
-            RequestCode.GET_ALL_PRODUCER_INFO: clients.all_producers,
-            RequestCode.GET_CONSUMER_RUNNING_INFO: clients.consumer_running_info,
-            RequestCode.RESUME_CHECK_HALF_MESSAGE: TransactionAdmin(context).resume_check,
-            RequestCode.GET_BROKER_CONFIG: broker.config,
-            RequestCode.GET_BROKER_RUNTIME_INFO: broker.runtime,
-            RequestCode.GET_BROKER_HA_STATUS: broker.ha_status,
+            **administration(context),
         }
 
     def register(self, server: ChannelHub) -> None:
         for code, processor in self.table.items():
             server.register(code, _refusing(processor))
+
+
+def administration(context: BrokerContext) -> dict[RequestCode, Processor]:
+    """What tools and other brokers ask."""
+    topic = TopicAdmin(context)
+    group = GroupAdmin(context)
+    offset = OffsetAdmin(context)
+    clients = ClientAdmin(context)
+    broker = BrokerAdmin(context)
+    reset = ResetOffsetAdmin(context)
+    modes = RequestModeAdmin(context)
+    maintenance = MaintenanceAdmin(context)
+    return {
+        RequestCode.UPDATE_AND_CREATE_TOPIC: topic.create,
+        RequestCode.UPDATE_AND_CREATE_TOPIC_LIST: topic.create_list,
+        RequestCode.DELETE_TOPIC_IN_BROKER: topic.delete,
+        RequestCode.GET_ALL_TOPIC_CONFIG: topic.all_topics,
+        RequestCode.GET_SYSTEM_TOPIC_LIST_FROM_BROKER: topic.system_topics,
+        RequestCode.GET_TOPIC_CONFIG: topic.one_topic,
+        RequestCode.GET_TOPIC_STATS_INFO: topic.stats,
+        RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP: group.create,
+        RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST: group.create_list,
+        RequestCode.DELETE_SUBSCRIPTIONGROUP: group.delete,
+        RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG: group.all_groups,
+        RequestCode.GET_SUBSCRIPTIONGROUP_CONFIG: group.one_group,
+        RequestCode.QUERY_TOPIC_CONSUME_BY_WHO: group.consumers_of_topic,
+        RequestCode.QUERY_TOPICS_BY_CONSUMER: group.topics_of_consumer,
+        RequestCode.QUERY_SUBSCRIPTION_BY_CONSUMER: group.subscription,
+        RequestCode.UPDATE_AND_GET_GROUP_FORBIDDEN: group.forbidden,
+        RequestCode.SET_MESSAGE_REQUEST_MODE: modes.set,
+        RequestCode.GET_ALL_MESSAGE_REQUEST_MODE: modes.all_modes,
+        RequestCode.SEARCH_OFFSET_BY_TIMESTAMP: offset.search_by_time,
+        RequestCode.GET_MAX_OFFSET: offset.max_offset,
+        RequestCode.GET_MIN_OFFSET: offset.min_offset,
+        RequestCode.GET_EARLIEST_MSG_STORETIME: offset.earliest_store_time,
+        RequestCode.GET_ALL_CONSUMER_OFFSET: offset.all_consumer_offsets,
+        RequestCode.GET_ALL_DELAY_OFFSET: offset.all_delay_offsets,
+        RequestCode.GET_CONSUME_STATS: offset.consume_stats,
+        RequestCode.GET_BROKER_CONSUME_STATS: offset.all_consume_stats,
+        RequestCode.QUERY_CONSUME_TIME_SPAN: offset.consume_time_span,
+        RequestCode.QUERY_CORRECTION_OFFSET: offset.correction_offset,
+        RequestCode.INVOKE_BROKER_TO_RESET_OFFSET: reset.reset,
+        RequestCode.INVOKE_BROKER_TO_GET_CONSUMER_STATUS: reset.consumer_status,
+        RequestCode.CLONE_GROUP_OFFSET: reset.clone,
+        RequestCode.GET_CONSUMER_CONNECTION_LIST: clients.consumer_connections,
+        RequestCode.GET_PRODUCER_CONNECTION_LIST: clients.producer_connections,
+        RequestCode.GET_ALL_PRODUCER_INFO: clients.all_producers,
+        RequestCode.GET_CONSUMER_RUNNING_INFO: clients.consumer_running_info,
+        RequestCode.CONSUME_MESSAGE_DIRECTLY: clients.consume_directly,
+        RequestCode.RESUME_CHECK_HALF_MESSAGE: TransactionAdmin(context).resume_check,
+        RequestCode.UPDATE_BROKER_CONFIG: broker.update_config,
+        RequestCode.GET_BROKER_CONFIG: broker.config,
+        RequestCode.GET_BROKER_RUNTIME_INFO: broker.runtime,
+        RequestCode.GET_BROKER_HA_STATUS: broker.ha_status,
+        RequestCode.CLEAN_EXPIRED_CONSUMEQUEUE: maintenance.clean_expired_consume_queues,
+        RequestCode.CLEAN_UNUSED_TOPIC: maintenance.clean_unused_topics,
+        RequestCode.DELETE_EXPIRED_COMMITLOG: maintenance.delete_expired_commit_log,
+        RequestCode.VIEW_BROKER_STATS_DATA: maintenance.stats,
+        RequestCode.GET_TIMER_CHECK_POINT: maintenance.timer_checkpoint,
+        RequestCode.GET_TIMER_METRICS: maintenance.timer_metrics,
+        RequestCode.RESET_MASTER_FLUSH_OFFSET: maintenance.reset_master_flush_offset,
+    }
 
 
 def _refusing(processor: Processor) -> Processor:

@@ -336,7 +336,7 @@ class SendMessageProcessor:
 
     def count(self, result: PutResult, topic: str, messages: int) -> None:
         if result.status.is_stored:
-            self._stats.put(topic, messages)
+            self._stats.put(topic, messages, result.size)
 
     def region_fields(self) -> dict[str, str]:
         return {PROPERTY_TRACE_ON: self._trace_text, PROPERTY_MSG_REGION: self._config.region_id}

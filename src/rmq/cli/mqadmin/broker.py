@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""brokerStatus, getBrokerConfig, haStatus"""
+"""brokerStatus, getBrokerConfig, updateBrokerConfig, haStatus"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ...remoting.errors import RemotingError
-from .command import Command, CommandError, add_target, date_text, repeat, target_masters, whole_number
+from .command import Command, CommandError, add_target, boolean, date_text, repeat, target_masters, whole_number
 
 if TYPE_CHECKING:
     import argparse
@@ -74,6 +74,29 @@ def _print_config(title: str, address: str, context: Context) -> None:
     context.line()
 
 
+def _update_options(parser: Parser) -> None:
+    add_target(parser, verb="update")
+    parser.add_argument("-a", "--updateAllBroker", type=boolean, default=False, help="with -c: slaves too")
+    parser.add_argument("-k", "--key", required=True, help="config key")
+    parser.add_argument("-v", "--value", required=True, help="config value")
+
+
+def _update(arguments: argparse.Namespace, context: Context) -> None:
+    """A broker that refuses does not keep the others from being asked."""
+    addresses = target_masters(arguments, context)
+    if arguments.updateAllBroker and arguments.clusterName is not None:
+        addresses = [address for _, address in _members(arguments.clusterName.strip(), context)]
+    failures = []
+    for address in addresses:
+        try:
+            context.admin.update_broker_config(address, {arguments.key.strip(): arguments.value.strip()})
+            context.line(f"update broker config success, {address}")
+        except RemotingError as error:
+            failures.append(str(error))
+    if failures:
+        raise CommandError("; ".join(failures))
+
+
 def _ha_options(parser: Parser) -> None:
     add_target(parser, verb="HA status of")
     parser.add_argument("-i", "--interval", type=whole_number, help="print again after so many seconds")
@@ -121,5 +144,6 @@ def _print_slave(status: HAClientRuntimeInfo, context: Context) -> None:
 COMMANDS = [
     Command("brokerStatus", "Fetch broker runtime status data.", _status_options, _status),
     Command("getBrokerConfig", "Get broker config by cluster or special broker.", _config_options, _config),
+    Command("updateBrokerConfig", "Update broker's config.", _update_options, _update),
     Command("haStatus", "Fetch ha runtime status data.", _ha_options, _ha),
 ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -70,6 +71,15 @@ def whole_number(text: str) -> int:
         return int(text.strip())
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+
+
+def timestamp(text: str) -> int:
+    """An option's value: milliseconds, or a local date."""
+    try:
+        return int(text.strip())
+    except ValueError:
+        date = datetime.datetime.strptime(text.strip(), "%Y-%m-%d#%H:%M:%S:%f")
+        return int(date.timestamp() * 1000)
 
 
 def boolean(text: str) -> bool:

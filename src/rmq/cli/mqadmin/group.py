@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""consumerProgress, updateSubGroup"""
+"""consumerProgress, updateSubGroup, deleteSubGroup"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...remoting.bodies import (
     OffsetWrapper,
     SubscriptionGroupConfig,
 )
-from ...remoting.topic_names import RETRY_GROUP_TOPIC_PREFIX, check_group, retry_topic
+from ...remoting.topic_names import RETRY_GROUP_TOPIC_PREFIX, check_group, dlq_topic, retry_topic
 from ...remoting.version import version_description
 from .command import Command, CommandError, add_target, boolean, date_text, target_masters, whole_number
 
@@ -166,6 +166,28 @@ def _update(arguments: argparse.Namespace, context: Context) -> None:
     context.line(_group_text(group))
 
 
+def _delete_options(parser: Parser) -> None:
+    add_target(parser, verb="delete subscription group from")
+    parser.add_argument("-g", "--groupName", required=True, help="subscription group name")
+    parser.add_argument("-r", "--removeOffset", type=boolean, default=False, help="remove offset")
+
+
+def _delete(arguments: argparse.Namespace, context: Context) -> None:
+    """With -c its retry and dead letter topics go too, where there are any."""
+    group = arguments.groupName.strip()
+    place = "" if arguments.clusterName is None else f" in cluster [{arguments.clusterName.strip()}]"
+    masters = target_masters(arguments, context)
+    for address in masters:
+        context.admin.delete_subscription_group(address, group, arguments.removeOffset)
+        context.line(f"delete subscription group [{group}] from broker [{address}]{place} success.")
+    if arguments.clusterName is None:
+        return
+    for topic in (retry_topic(group), dlq_topic(group)):
+        for address in masters:
+            context.admin.delete_topic(address, topic)
+        context.admin.name_servers.delete_topic(topic, arguments.clusterName.strip())
+
+
 def _group_text(group: SubscriptionGroupConfig) -> str:
     """As Apache's tool shows it."""
     policy = group.group_retry_policy
@@ -192,5 +214,6 @@ def _java_text(value: object) -> str:
 
 COMMANDS = [
     Command("updateSubGroup", "Update or create subscription group.", _update_options, _update),
+    Command("deleteSubGroup", "Delete subscription group from broker.", _delete_options, _delete),
     Command("consumerProgress", "Query consumer's progress, speed.", _progress_options, _progress),
 ]

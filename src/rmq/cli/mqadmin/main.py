@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ...client.admin import AdminClient
 from ...client.errors import NoRouteError
 from ...remoting.errors import RemotingError
-from . import broker, cluster, group, message, topic
+from . import broker, cluster, connection, group, message, namesrv, offset, stats, topic
 from .command import EXIT_FAILED, EXIT_OK, EXIT_USAGE, CommandError, Context, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from .command import Command
 
 COMMANDS: dict[str, Command] = {
-    command.name: command for subject in (topic, group, broker, cluster, message) for command in subject.COMMANDS
+    command.name: command
+    for subject in (topic, group, connection, offset, broker, cluster, stats, message, namesrv)
+    for command in subject.COMMANDS
 }
 
 # MixAll.NAMESRV_ADDR_ENV.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from ...client.producer import OutgoingMessage, Producer, SendStatus
 from ...remoting.bodies import MessageQueue
 from ...remoting.message import decompress_body
 from ...remoting.topic_names import TOOLS_CONSUMER_GROUP
-from .command import Command, CommandError, UsageError, whole_number
+from .command import Command, CommandError, UsageError, timestamp, whole_number
 
 if TYPE_CHECKING:
     import argparse
@@ -66,18 +65,9 @@ def _consume_options(parser: Parser) -> None:
     parser.add_argument("-i", "--queueId", type=whole_number, help="Queue Id")
     parser.add_argument("-o", "--offset", type=whole_number, help="Queue offset")
     parser.add_argument("-g", "--consumerGroup", default=TOOLS_CONSUMER_GROUP, help="Consumer group name")
-    parser.add_argument("-s", "--beginTimestamp", type=_timestamp, help=f"Begin {time_help}")
-    parser.add_argument("-e", "--endTimestamp", type=_timestamp, help=f"End {time_help}")
+    parser.add_argument("-s", "--beginTimestamp", type=timestamp, help=f"Begin {time_help}")
+    parser.add_argument("-e", "--endTimestamp", type=timestamp, help=f"End {time_help}")
     parser.add_argument("-c", "--MessageNumber", type=whole_number, default=128, help="Number of messages to consume")
-
-
-def _timestamp(text: str) -> int:
-    """Milliseconds, or a local date."""
-    try:
-        return int(text.strip())
-    except ValueError:
-        date = datetime.datetime.strptime(text.strip(), "%Y-%m-%d#%H:%M:%S:%f")
-        return int(date.timestamp() * 1000)
 
 
 def _consume(arguments: argparse.Namespace, context: Context) -> None:

@@ -39,6 +39,16 @@ class ConsumeStats(JsonBody):
         object_mapping(MessageQueue, body(OffsetWrapper)), factory=dict
     )
 
+    @property
+    def total_diff(self) -> int:
+        """Messages that are not consumed."""
+        return sum(row.broker_offset - row.consumer_offset for row in self.offset_table.values())
+
+    @property
+    def inflight_diff(self) -> int:
+        """Messages that are pulled and not consumed."""
+        return sum(row.pull_offset - row.consumer_offset for row in self.offset_table.values())
+
 
 @dataclass(frozen=True)
 class TopicOffset(JsonBody):

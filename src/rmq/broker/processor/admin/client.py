@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connected clients: 203, 204, 328 who is there, 307 what one of them is doing (asked of the client, its answer
-relayed)."""
+"""Connected clients: 203, 204, 328 who is there; 307 what one of them is doing, 309 have it consume one message (both
+asked of the client, its answer relayed)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ....remoting.bodies import ConsumerConnection, ProducerConnection
 from ....remoting.codes import RequestCode, ResponseCode
 from ....remoting.command import RemotingCommand
 from ....remoting.fields import text_field
-from ....rpc.errors import CallFailed, TimedOut
+from ....remoting.message_id import parse_offset_message_id
+from ....rpc.errors import CallFailed, RequestRefused, TimedOut
 
 if TYPE_CHECKING:
     from ....rpc.channel import Channel
@@ -56,6 +57,31 @@ class ClientAdmin:
         return request.response(ResponseCode.SUCCESS, body=java_json.dumps_bytes({"data": table}))
 
     def consumer_running_info(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+        return self._relay(channel, request, RequestCode.GET_CONSUMER_RUNNING_INFO, {}, request.body)
+
+    def consume_directly(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+        """The client gets the record, consumes it and says what came of it."""
+        fields = request.ext_fields
+        try:
+            _, physical_offset = parse_offset_message_id(text_field(fields, "msgId"))
+        except ValueError as error:
+            raise RequestRefused(ResponseCode.SYSTEM_ERROR, f"msgId: {error}") from None
+        record = self._context.store.record_at(physical_offset)
+        if record is None:
+            remark = f"no message begins at {physical_offset}, where the msgId points to"
+            return request.response(ResponseCode.SYSTEM_ERROR, remark)
+        more = {"brokerName": self._context.config.broker_name}
+        topic = self._context.topics.get(fields.get("topic", ""))
+        if topic is not None:
+            more["topicSysFlag"] = str(topic.topic_sys_flag)
+        group = self._context.groups.groups.get(fields.get("consumerGroup", ""))
+        if group is not None:
+            more["groupSysFlag"] = str(group.group_sys_flag)
+        return self._relay(channel, request, RequestCode.CONSUME_MESSAGE_DIRECTLY, more, bytes(record))
+
+    def _relay(
+        self, channel: Channel, request: RemotingCommand, code: RequestCode, more: dict[str, str], body: bytes
+    ) -> RemotingCommand | None:
         fields = request.ext_fields
         group, client_id = text_field(fields, "consumerGroup"), text_field(fields, "clientId")
         info = self._context.consumers.get(group)
@@ -63,12 +89,11 @@ class ClientAdmin:
         if client is None:
             remark = f"The Consumer <{group}> <{client_id}> not online"
             return request.response(ResponseCode.SYSTEM_ERROR, remark)
-        call = RemotingCommand.request(RequestCode.GET_CONSUMER_RUNNING_INFO, dict(fields), request.body)
-
-        def done(result: RemotingCommand | CallFailed) -> None:
-            channel.answer(_relayed(request, result, f"consumer <{group}> <{client_id}>"))
-
-        client.channel.invoke(call, CALL_CLIENT_TIMEOUT_MS, done)
+        call = RemotingCommand.request(code, {**fields, **more}, body)
+        who = f"consumer <{group}> <{client_id}>"
+        client.channel.invoke(
+            call, CALL_CLIENT_TIMEOUT_MS, lambda result: channel.answer(_relayed(request, result, who))
+        )
         return None
 
 

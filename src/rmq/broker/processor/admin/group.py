@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Consumer groups: 200, 225 create and change, 207 delete, 201 all, 352 one, 300 who consumes a topic."""
+"""Consumer groups: 200, 225 create and change, 207 delete, 201 all, 352 one, 353 what one may not read; 300 who
+consumes a topic, 343 what a group consumes, 345 how it subscribes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ....remoting import topic_names as names
-from ....remoting.bodies import GroupList, SubscriptionGroupConfig, SubscriptionGroupList
+from ....remoting.bodies import (
+    GroupForbidden,
+    GroupList,
+    QuerySubscriptionResponseBody,
+    SubscriptionGroupConfig,
+    SubscriptionGroupList,
+    TopicList,
+)
 from ....remoting.codes import ResponseCode
 from ....remoting.fields import bool_field, int_field, text_field
 from ....rpc.errors import RequestRefused
-from .persisted import answer_when_persisted
+from .persisted import answer_when_persisted, not_written
 from .topic import data_version
 
 if TYPE_CHECKING:
@@ -66,6 +74,39 @@ class GroupAdmin:
         topic = text_field(request.ext_fields, "topic")
         groups = {*self._context.consumers.groups_of_topic(topic), *self._context.offsets.groups_of_topic(topic)}
         return request.response(ResponseCode.SUCCESS, body=GroupList(sorted(groups)).encode())
+
+    def topics_of_consumer(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
+        """Topics that a group has offsets of."""
+        topics = self._context.offsets.topics_of_group(text_field(request.ext_fields, "group"))
+        body = TopicList(self._config.broker_addr, sorted(topics))
+        return request.response(ResponseCode.SUCCESS, body=body.encode())
+
+    def subscription(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
+        """Without subscriptionData where the group is not connected, or does not subscribe the topic."""
+        group, topic = text_field(request.ext_fields, "group"), text_field(request.ext_fields, "topic")
+        info = self._context.consumers.get(group)
+        data = info.subscriptions.get(topic) if info is not None else None
+        return request.response(ResponseCode.SUCCESS, body=QuerySubscriptionResponseBody(group, data, topic).encode())
+
+    def forbidden(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+        """Set what `readable` says, if it says something, and answer what holds then."""
+        fields = request.ext_fields
+        group, topic = text_field(fields, "group"), text_field(fields, "topic")
+        remark = names.check_group(group) or names.check_topic(topic)
+        if remark is not None:
+            raise RequestRefused(ResponseCode.INVALID_PARAMETER, remark)
+
+        def done(fault: Exception | None) -> None:
+            readable = not self._groups.is_reading_forbidden(group, topic)
+            body = GroupForbidden(group, readable, topic).encode()
+            code = ResponseCode.SUCCESS if fault is None else ResponseCode.SYSTEM_ERROR
+            channel.answer(request.response(code, "" if fault is None else not_written(fault), body=body))
+
+        if "readable" in fields:
+            self._groups.set_readable(group, topic, done, readable=bool_field(fields, "readable"))
+        else:
+            done(None)
+        return None
 
     def _update(
         self, channel: Channel, request: RemotingCommand, groups: list[SubscriptionGroupConfig]

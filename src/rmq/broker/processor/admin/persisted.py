@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING
 from ....remoting.codes import ResponseCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ....remoting.command import RemotingCommand
     from ....rpc.channel import Channel
-    from ...durable_table import Persisted
+
+    Answer = Callable[[BaseException | None], None]
 
 
-def answer_when_persisted(channel: Channel, request: RemotingCommand, remark: str | None = None) -> Persisted:
+def answer_when_persisted(channel: Channel, request: RemotingCommand, remark: str | None = None) -> Answer:
     """Give this to a manager as `done`: it answers SUCCESS, or SYSTEM_ERROR with why the table could not be written."""
 
-    def done(fault: Exception | None) -> None:
+    def done(fault: BaseException | None) -> None:
         if fault is None:
             channel.answer(request.response(ResponseCode.SUCCESS, remark))
         else:
-            why = f"the change is in force but could not be written: {fault}"
-            channel.answer(request.response(ResponseCode.SYSTEM_ERROR, why))
+            channel.answer(request.response(ResponseCode.SYSTEM_ERROR, not_written(fault)))
 
     return done
+
+
+def not_written(fault: BaseException) -> str:
+    return f"the change is in force but could not be written: {fault}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Topics: 17, 18 create and change, 215 delete, 21 all, 351 one, 202 state of the queues."""
+"""Topics: 17, 18 create and change, 215 delete, 21 all, 305 the system's, 351 one, 202 state of the queues."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ....remoting.bodies import (
     MessageQueue,
     TopicConfig,
     TopicConfigAndMappingSerializeWrapper,
+    TopicList,
     TopicOffset,
     TopicStatsTable,
 )
@@ -68,6 +69,7 @@ class TopicAdmin:
         if topic in self._topics.topics:
             self._context.store.delete_topic(topic)
         self._context.stats.forget_topic(topic)
+        self._context.request_modes.forget_topic(topic)
         self._topics.delete(topic, answer_when_persisted(channel, request))
         return None
 
@@ -83,6 +85,10 @@ class TopicAdmin:
         body = TopicConfigAndMappingSerializeWrapper(self._topics.data_version, self._mapping_version, topics)
         total = {"totalTopicNum": str(len(self._topics.topics))}
         return request.response(ResponseCode.SUCCESS, None, total, body.encode())
+
+    def system_topics(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
+        body = TopicList(topic_list=self._topics.system_topic_names())
+        return request.response(ResponseCode.SUCCESS, body=body.encode())
 
     def one_topic(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
         name = text_field(request.ext_fields, "topic")
