@@ -11,23 +11,31 @@ from .harness.waiting import DeadlineError
 
 if TYPE_CHECKING:
     from .conftest import StartClient, StartCluster
+    from .harness.engine import Engine
 
 COUNT = 40
 
 
 @pytest.mark.timeout(240)
-def test_transactions_end_as_their_producer_says(start_cluster: StartCluster, start_client: StartClient) -> None:
-    """Half of them only when the broker asks; the committed half arrives, each message once."""
+def test_transactions_end_as_their_producer_says(
+    engine: Engine, start_cluster: StartCluster, start_client: StartClient
+) -> None:
+    """Half of them only when the broker asks; the committed half arrives. Here each message once and after one
+    question; Apache notes the end of a transaction up to 3 s late, and asks again in a round that is sooner."""
     cluster = start_cluster("single-master")
     cluster.create_topic("Transactions")
     options = {"namesrv": cluster.namesrv_addr, "topic": "Transactions"}
     producer = start_client("transaction", **options, count=COUNT).wait_ready()
     producer.wait("all half messages", lambda client: len(client.acknowledged()) == COUNT, within_s=60)
     consumer = start_client("push", **options, expect=COUNT // 2, deadline_millis=60_000, linger_millis=8_000)
-    assert consumer.finish(within_s=120) == {"event": "done", "distinct": COUNT // 2, "received": COUNT // 2}
-    assert sorted(consumer.received_keys()) == [f"t{number:07}" for number in range(0, COUNT, 2)]
+    assert consumer.finish(within_s=120)["distinct"] == COUNT // 2
+    received = consumer.received_keys()
+    assert sorted(set(received)) == [f"t{number:07}" for number in range(0, COUNT, 2)]
     asked = [checked["key"] for checked in producer.of("checked")]
-    assert sorted(asked) == [f"t{number:07}" for number in range(COUNT) if number % 4 > 1], "each asked about once"
+    assert sorted(set(asked)) == [f"t{number:07}" for number in range(COUNT) if number % 4 > 1]
+    if engine.name == "python":
+        assert len(received) == len(set(received))
+        assert len(asked) == len(set(asked))
     assert all(event["intact"] for event in (*producer.of("checked"), *consumer.of("received")))
     producer.close_input()
     producer.finish()
