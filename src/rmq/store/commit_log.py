@@ -5,10 +5,11 @@ Two ends: `position`, where the next record goes, and `written`, up to where the
 between is in memory and is written by one `write()` at the end of a tick, or forgotten by `roll_back()`. `flushed`
 follows written.
 
-| rule | why | |---|---| | nothing is written before room for it is reserved | a full disk is an error of the
-reservation, found before anything happened | | after a failed write its range is zeroed before anything else is
-written | half of a refused record must never be found by recovery | | a record never crosses a file's end | Apache's
-readers map one file |
+- Nothing is written before room for it is reserved: a full disk is an error of the reservation, found before anything
+  happened.
+- After a failed write its range is zeroed before anything else is written: half of a refused record must never be
+  found by recovery.
+- A record never crosses a file's end: Apache's readers map one file.
 """
 
 from __future__ import annotations

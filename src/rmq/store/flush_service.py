@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes what was written durable: fdatasync in a thread, one at a time, and the checkpoints (Apache's flush services).
 
-| when | what | |---|---| | SYNC_FLUSH: after a commit that somebody waits for | fdatasync of the commit log; commits
-of the meantime share the next one | | every flushInterval, 16 KiB or more being dirty | the same | | every
-flushThoroughInterval | the same, whatever is dirty | | every checkpoint interval, and at a clean stop | log and
-queues, then both checkpoint files |
+    when                                               what
+    SYNC_FLUSH: after a commit that somebody waits for fdatasync of the commit log; later commits share the next one
+    every flushInterval, 16 KiB or more being dirty    the same
+    every flushThoroughInterval                        the same, whatever is dirty
+    every checkpoint interval, and at a clean stop     log and queues, then both checkpoint files
 
 A failed fdatasync is the end: the kernel may have dropped the pages, so nothing written before is known to be on the
 disk and a second try would lie. The store stops acknowledging and the process is asked to end.

@@ -436,11 +436,6 @@ class MessageStore:
         return self._log.flushed
 
     @property
-    def confirm_offset(self) -> int:
-        """Up to where consumers may read: everything written, as on Apache without controller."""
-        return self._log.written
-
-    @property
     def is_writable(self) -> bool:
         """Whether a put would be tried now."""
         return self._commits.accepting

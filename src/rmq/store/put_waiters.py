@@ -4,9 +4,9 @@
 Each waiter stands at the physical offset where its record ends. Four offsets move forward; a waiter leaves when both
 of its conditions are decided:
 
-| condition | met below | given up below | |---|---|---| | flush (SYNC_FLUSH) | what fdatasync has covered | what was
-put more than syncFlushTimeout ago | | slaves (SYNC_MASTER, inSyncReplicas > 1) | what inSyncReplicas - 1 distinct
-slaves confirmed | what was put more than slaveTimeout ago |
+    condition                                  met below                                  given up below
+    flush (SYNC_FLUSH)                         what fdatasync has covered                 put syncFlushTimeout ago
+    slaves (SYNC_MASTER, inSyncReplicas > 1)   what inSyncReplicas - 1 slaves confirmed   put slaveTimeout ago
 
 A flush given up is FLUSH_DISK_TIMEOUT (10), slaves given up are FLUSH_SLAVE_TIMEOUT (12), and where both are, the
 slaves' answer stands, as in Apache's handleDiskFlushAndHA. The message is stored in every case. Without any slave
