@@ -31,7 +31,6 @@ from .broker_stats import SAMPLE_INTERVAL_MS, BrokerStats
 from .consumer_filter_manager import PERSIST_INTERVAL_MS, ConsumerFilterManager
 from .consumer_manager import ConsumerManager
 from .consumer_offset_manager import ConsumerOffsetManager
-from .ha_handshake import HA_IDENTIFY
 from .message_properties import BrokerProperties
 from .message_request_mode_manager import MessageRequestModeManager
 from .notify_consumer_change import notify_consumer_change
@@ -40,7 +39,7 @@ from .producer_manager import ProducerManager
 from .pull_request_hold import HOLD_CHECK_INTERVAL_MS
 from .rebalance_lock_manager import RebalanceLockManager
 from .repeating import Repeating
-from .replication import MasterReplication, Replication, SlaveReplication
+from .replication import PRIVATE_CODES, MasterReplication, Replication, SlaveReplication
 from .schedule_message_service import ScheduleMessageService
 from .store_settings import DYNAMIC_KEYS as DYNAMIC_STORE_KEYS
 from .store_settings import ha_config, store_config
@@ -155,16 +154,22 @@ class BrokerController:
         if not self.config.is_slave:
             context.transactions.load()
 
+    def prepare(self, done: Callable[[str], None], *, rebuild_from: str = "") -> None:
+        """On the loop, before start(): a master takes from its slaves what it lost. done(""), or done(why it must not
+        start); the broker must then be shut down."""
+        self.store.start()
+        self.replication.prepare(done, rebuild_from=rebuild_from)
+
     def start(self) -> None:
         """On the loop. Raises OSError when a port is taken; the broker must then be shut down."""
         self.processors.register(self.server)
-        self.server.register(HA_IDENTIFY, self.replication.identify)
+        for code in PRIVATE_CODES:
+            self.server.register(code, self.replication.answer)
         self.server.on_channel_closed(self._channel_closed)
         self.store.on_arrive(self._message_arrived)
         for host in self.config.listen_hosts:
             self.server.listen(host, self.config.listen_port)
             self.server.listen(host, self.config.fast_listen_port)
-        self.store.start()
         self.replication.start()
         for repeating in self._repeating:
             repeating.start()
@@ -261,7 +266,11 @@ class BrokerController:
         to_ha = ha_config(self.config, settings)
         if self.config.is_slave:
             return SlaveReplication(
-                self.context, to_ha, self._client, on_master_online=self.processors.pull.hold.wake_all
+                self.context,
+                to_ha,
+                self._client,
+                lambda: self.registered_name_servers,
+                on_master_online=self.processors.pull.hold.wake_all,
             )
         return MasterReplication(self.context, to_ha, self._client, lambda: self.registered_name_servers)
 

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 from ..remoting.bodies import DelayOffsetSerializeWrapper, MessageRequestModeSerializeWrapper
 from ..remoting.codes import RequestCode
 from ..rpc.channel_hub import not_supported
+from ..rpc.outbound import split_address
 from ..store.ha import HaClient, HaService
 from ..store.ha.ha_client import HaState
-from .ha_handshake import HaIdentifyProcessor, HaIntroduction
+from .ha_handshake import HA_IDENTIFY, HaIdentifyProcessor, HaIntroduction
+from .master_return import MasterReturn
+from .pair_log import HA_LOG_STATE, HA_READ_LOG, PairLog, PairLogProcessor
 from .pair_peers import PairPeers
+from .rebuild import Rebuild
 from .slave_synchronize import SlaveSynchronize
 
 if TYPE_CHECKING:
@@ -34,15 +38,23 @@ class Replication(Protocol):
 
     def stop(self) -> None: ...
 
+    def prepare(self, done: Callable[[str], None], *, rebuild_from: str) -> None:
+        """Before the broker listens: done(""), or done(why it must not start)."""
+        ...
+
     def runtime_info(self) -> HaRuntimeInfo: ...
 
     def master_found(self, master_address: str, ha_address: str) -> None:
         """What a name server said about this pair's master; empty where it knows none."""
         ...
 
-    def identify(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
-        """HA_IDENTIFY: a slave says which HA connection is its own."""
+    def answer(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+        """PRIVATE_CODES: what the brokers of a pair ask each other."""
         ...
+
+
+#: HA_IDENTIFY is answered by masters, the others by every broker.
+PRIVATE_CODES = (HA_IDENTIFY, HA_LOG_STATE, HA_READ_LOG)
 
 
 class MasterReplication:
@@ -55,6 +67,8 @@ class MasterReplication:
         client: OutboundClient,
         name_servers: Callable[[], list[str]],
     ) -> None:
+        self._context = context
+        self._client = client
         self._schedule = context.schedule
         self._transactions = context.transactions
         self._transaction_check = context.transaction_check
@@ -66,7 +80,15 @@ class MasterReplication:
             is_allowed=self._peers.is_allowed,
             on_confirmed=context.store.replicated,
         )
-        self._identify = HaIdentifyProcessor(context.config.broker_name, self.service)
+        name = context.config.broker_name
+        self._identify = HaIdentifyProcessor(name, self.service)
+        self._answer = PairLogProcessor(name, context.store, self._peers.is_allowed)
+
+    def prepare(self, done: Callable[[str], None], *, rebuild_from: str) -> None:
+        if rebuild_from:
+            Rebuild(self._context, self._client, rebuild_from, whole_tables(self._context)).run(done)
+        else:
+            MasterReturn(self._context, self._client).run(done)
 
     def start(self) -> None:
         """Raises OSError when haListenPort is taken."""
@@ -88,8 +110,8 @@ class MasterReplication:
     def master_found(self, master_address: str, ha_address: str) -> None:
         """A name server tells slaves only."""
 
-    def identify(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
-        return self._identify(channel, request)
+    def answer(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+        return (self._identify if request.code == HA_IDENTIFY else self._answer)(channel, request)
 
 
 class SlaveReplication:
@@ -98,27 +120,32 @@ class SlaveReplication:
         context: BrokerContext,
         config: HaConfig,
         client: OutboundClient,
+        name_servers: Callable[[], list[str]],
         *,
         on_master_online: Callable[[], None],
     ) -> None:
         """on_master_online: clients that wait here can go to the master again."""
         broker = context.config
+        self._master_address: str | None = None
         self._on_master_online = on_master_online
         self._fixed_ha_address = broker.ha_master_address
-        self._schedule = context.schedule
-        self._request_modes = context.request_modes
+        self._peers = PairPeers(broker, client, context.reactor, name_servers)
+        self._answer = PairLogProcessor(broker.broker_name, context.store, self._is_allowed)
         self._introduction = HaIntroduction(broker.broker_name, broker.broker_id, client, context.reactor)
-        self.client = HaClient(context.store, config, context.reactor, on_connected=self._connected)
+        self.client = HaClient(
+            context.store,
+            config,
+            context.reactor,
+            master_log=PairLog(broker.broker_name, client, lambda: self._master_address),
+            on_connected=self._connected,
+        )
         self._synchronize = SlaveSynchronize(
             client,
             context.reactor,
             topics=context.topics,
             groups=context.groups,
             offsets=context.offsets,
-            whole_tables={
-                RequestCode.GET_ALL_DELAY_OFFSET: self._take_delay_offsets,
-                RequestCode.GET_ALL_MESSAGE_REQUEST_MODE: self._take_request_modes,
-            },
+            whole_tables=whole_tables(context),
         )
 
     @property
@@ -130,8 +157,10 @@ class SlaveReplication:
             self.client.update_ha_master_address(self._fixed_ha_address)
         self.client.start()
         self._synchronize.start()
+        self._peers.start()
 
     def stop(self) -> None:
+        self._peers.stop()
         self._synchronize.shutdown()
         self.client.shutdown()
 
@@ -146,19 +175,35 @@ class SlaveReplication:
         except ValueError as error:
             log.warning("a name server gave no address for replication: %s", error)
         if master_address:
+            self._master_address = master_address
             self._introduction.set_master_address(master_address)
             self._synchronize.set_master_address(master_address)
 
-    def identify(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
-        """Nobody replicates from a slave."""
-        return not_supported(channel, request)
+    def prepare(self, done: Callable[[str], None], *, rebuild_from: str) -> None:
+        """A slave gets everything from its master in any case."""
+        done("--rebuild-from is for a master: a slave copies its master by itself" if rebuild_from else "")
+
+    def answer(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+        """Nobody replicates from a slave, but its master may have to fetch what it lost."""
+        if request.code == HA_IDENTIFY:
+            return not_supported(channel, request)
+        return self._answer(channel, request)
+
+    def _is_allowed(self, host: str) -> bool:
+        """A master that was away is not registered when it asks."""
+        master = self._master_address
+        return self._peers.is_allowed(host) or (master is not None and split_address(master)[0] == host)
 
     def _connected(self, ha_address: str) -> None:
         self._introduction.introduce(ha_address)
         self._on_master_online()
 
-    def _take_delay_offsets(self, body: bytes) -> None:
-        self._schedule.take(DelayOffsetSerializeWrapper.decode(body))
 
-    def _take_request_modes(self, body: bytes) -> None:
-        self._request_modes.take(MessageRequestModeSerializeWrapper.decode(body))
+def whole_tables(context: BrokerContext) -> dict[RequestCode, Callable[[bytes], None]]:
+    """What SlaveSynchronize takes as a whole, by the code that asks for it."""
+    return {
+        RequestCode.GET_ALL_DELAY_OFFSET: lambda body: context.schedule.take(DelayOffsetSerializeWrapper.decode(body)),
+        RequestCode.GET_ALL_MESSAGE_REQUEST_MODE: lambda body: context.request_modes.take(
+            MessageRequestModeSerializeWrapper.decode(body)
+        ),
+    }

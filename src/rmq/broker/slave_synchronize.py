@@ -98,6 +98,18 @@ class SlaveSynchronize:
             self._timer = None
         self._master_address = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Some request of the first or a later round is not answered yet."""
+        return bool(self._waiting)
+
+    @property
+    def fault(self) -> str:
+        """What could not be copied when it was tried last; empty when all is well."""
+        if self._is_away:
+            return "it does not answer"
+        return "" if not self._failing else f"request {min(self._failing)} was not answered as it should be"
+
     def _round(self) -> None:
         self._timer = self._reactor.call_later(ROUND_MS, self._round)
         if self._master_address is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mqbroker [-n ADDRESSES] [-c FILE] [-p] [-m]` (Apache's BrokerStartup).
+"""`mqbroker [-n ADDRESSES] [-c FILE] [-p] [-m] [--rebuild-from ADDRESS]` (Apache's BrokerStartup).
 
 What the file leaves out is taken from the machine, as Apache takes it: brokerName is the host's name, brokerIP1 the
 address by which this host reaches others (or bindAddress, where that is one address), the store is ~/store, and
@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
         return _print_config(options)
 
     def make(reactor: AsyncioReactor, disk: SystemDisk) -> _Broker:
-        broker = _Broker(read_broker_settings(options), reactor, disk, process.fail)
+        broker = _Broker(read_broker_settings(options), reactor, disk, process.fail, rebuild_from=options.rebuildFrom)
         process.name(f"{broker.config.broker_name}-{broker.config.broker_id}")
         return broker
 
@@ -77,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-c", "--configFile", help="broker config properties file")
     parser.add_argument("-p", "--printConfigItem", action="store_true", help="print all settings in force and end")
     parser.add_argument("-m", "--printImportantConfig", action="store_true", help="print the important ones and end")
+    parser.add_argument(
+        "--rebuild-from",
+        dest="rebuildFrom",
+        default="",
+        metavar="ADDRESS",
+        help="a master whose store is empty gets everything from the slave at this address first, eg: 192.0.2.22:10911",
+    )
     return parser
 
 
@@ -140,6 +147,8 @@ class _Broker:
         reactor: AsyncioReactor,
         disk: SystemDisk,
         on_fatal: Callable[[str], None],
+        *,
+        rebuild_from: str,
     ) -> None:
         limits = ServerLimits()
         idle_s = settings.get("serverChannelMaxIdleTimeSeconds")
@@ -151,6 +160,7 @@ class _Broker:
         memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         environment = BrokerEnvironment(reactor, disk, random.Random(), memory_bytes, limits, _disk_space)
         self._reactor = reactor
+        self._rebuild_from = rebuild_from
         try:
             self._controller = BrokerController(settings, environment, on_fatal=on_fatal)
         except ValueError as error:
@@ -165,14 +175,30 @@ class _Broker:
             self._controller.load()
         except (StoreError, OSError) as error:
             raise StartError(str(error)) from None
-        try:
-            self._controller.start()
-        except OSError as error:
+        why = self._prepare()
+        if not why:
+            try:
+                self._controller.start()
+            except OSError as error:
+                why = error.strerror or str(error)
+        if why:
             # Loaded, so it has to be put away properly: an abort file would say that it crashed.
             self._controller.shutdown(self._reactor.stop)
             self._reactor.run()
-            raise StartError(error.strerror or str(error)) from None
+            raise StartError(why)
         return boot_line.write_broker(self.config.broker_name, self.config.broker_addr, self.config.namesrv_addr)
+
+    def _prepare(self) -> str:
+        """Runs the loop until it is known whether this broker may serve; returns why not."""
+        outcome: list[str] = []
+
+        def done(why: str) -> None:
+            outcome.append(why)
+            self._reactor.stop()
+
+        self._reactor.call_soon(lambda: self._controller.prepare(done, rebuild_from=self._rebuild_from))
+        self._reactor.run()
+        return outcome[0] if outcome else "stopped before it was up"
 
     def is_ready(self) -> bool:
         return bool(self._controller.registered_name_servers) or not self.config.name_servers

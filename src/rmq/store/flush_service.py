@@ -17,7 +17,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .queue_checkpoint import QueueCheckpoint
+from .queue_checkpoint import QueueCheckpoint, tail_crc
 from .store_checkpoint import StoreCheckpoint
 
 if TYPE_CHECKING:
@@ -165,7 +165,9 @@ class FlushService:
         self.checkpoint.logics_msg_timestamp_ms = self.last_store_timestamp_ms
         ends = {key: (queue.first_stored, queue.max_offset) for key, queue in self._queues.table.items()}
         complete = self._complete_up_to()
-        return QueueCheckpoint(complete, clean and complete == self._log.written, ends)
+        return QueueCheckpoint(
+            complete, tail_crc(self._log.files, complete), clean and complete == self._log.written, ends
+        )
 
     def _take_index(self) -> IndexChanges | None:
         return None if self._index is None else self._index.take_changes(self._complete_up_to())

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from ..remoting.message import RECORD_MIN_BYTES
 from .consume_queue import FILLER_SIZE
 from .errors import StoreError
+from .queue_checkpoint import tail_crc
 from .record import is_blank, scan_record
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class LogRecovery:
 
     def run(self) -> RecoveryReport:
         """Files are found already (load() of both). Blocking; may raise OSError."""
+        self._check_hint()
         index_complete = self._load_index()
         if not self._files.starts:
             self._cut_queues(0)
@@ -105,6 +107,15 @@ class LogRecovery:
             self._index.cut(end)
 
     # -- where to start
+
+    def _check_hint(self) -> None:
+        """A checkpoint may be written by a thread that was late: after the log was cut, and before it grew again."""
+        hint = self._hint
+        if hint is None or not self._files.contains(hint.physical_offset - 1):
+            return
+        if tail_crc(self._files, hint.physical_offset) != hint.tail_crc:
+            log.warning("the queue checkpoint is of another log than this: all queues are made again")
+            self._hint = None
 
     def _safe_start(self) -> int:
         first = self._files.start

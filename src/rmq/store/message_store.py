@@ -31,6 +31,7 @@ from .commit_service import CommitService
 from .config import BrokerRole
 from .consume_queue import UNIT
 from .consume_queue_store import ConsumeQueueStore
+from .diverged_tail import DIVERGED_DIRECTORY, DivergedTail
 from .errors import StoreError
 from .flush_service import CHECKPOINT_FILE, QUEUE_CHECKPOINT_FILE, FlushService
 from .get_message import BoundaryType, GetStatus
@@ -75,6 +76,7 @@ class MessageStore:
         self.config = config
         self.recovery = RecoveryReport(0)
         """What load() found; damaged_ranges is for the runtime information and for an alarm."""
+        self.tails_set_aside = 0
         self._disk = disk
         self._reactor = reactor
         self._on_fatal = on_fatal
@@ -249,6 +251,25 @@ class MessageStore:
         self._commits.dispatched = min(self._commits.dispatched, physical_offset)
         self._reader.forget_from(physical_offset)
         self._flush.flush_now(clean=False)
+
+    def set_tail_aside(self, common_end: int, done: Callable[[str], None]) -> None:
+        """A slave's log has parted from its master's at common_end: copy what lies behind the last whole record below
+        to `diverged/` (in a thread), then end the log there. done(what was done, or why not), never before this
+        returns."""
+        self._commits.commit_now()
+        tail = DivergedTail(self._disk, self._log, self.config.root / DIVERGED_DIRECTORY, common_end)
+
+        def copied(outcome: Path | BaseException) -> None:
+            if isinstance(outcome, BaseException):
+                done(str(outcome))
+                return
+            end = self._log.written
+            self.truncate_to(tail.start)
+            self.tails_set_aside += 1
+            log.error("commit log: bytes %d to %d are not in the master's log: kept in %s", tail.start, end, outcome)
+            done(f"bytes {tail.start} to {end} were not in its log and are kept in {outcome}")
+
+        self._reactor.run_blocking(tail.copy, copied)
 
     def replicated(self, physical_offset: int) -> None:
         """Enough slaves have everything below physical_offset (HaService's on_confirmed): release who waits for
@@ -432,6 +453,11 @@ class MessageStore:
         return self._log.written
 
     @property
+    def whole_physical_offset(self) -> int:
+        """End of the last whole record: on a slave the log may end in the middle of the next one."""
+        return self._commits.dispatched
+
+    @property
     def flushed_physical_offset(self) -> int:
         return self._log.flushed
 
@@ -452,6 +478,7 @@ class MessageStore:
             "commitLogMaxOffset": str(self._log.written),
             "dispatchBehindBytes": str(self._log.written - self._commits.dispatched),
             "damagedRanges": str(len(self.recovery.damaged_ranges)),
+            "tailsSetAside": str(self.tails_set_aside),
             "damagedRecords": str(len(self._reader.damaged) + self._commits.damaged_records),
             "forcedCleanFiles": str(self._clean.forced_files),
         }

@@ -3,14 +3,15 @@
 
 `queueCheckpoint.json` in the store's root is ours alone; Apache leaves it untouched:
 
-    {"physicalOffset": P, "clean": true, "queues": {"TopicTest": {"0": [first, end]}},
+    {"physicalOffset": P, "tailCrc": C, "clean": true, "queues": {"TopicTest": {"0": [first, end]}},
      "index": {"physicalOffset": I, "files": {"20261122102719616": "header, 40 bytes in hex"}}}
 
 It is written after log and queues were synced, and says: every record below P that belongs into a queue has its unit
 there, on the disk, at a queue offset in [first, end). It is a hint to be checked: a queue whose files still hold
 [first, end) is complete up to P, whatever was appended since, by whichever engine; a queue that is shorter is rebuilt
 from its own end; one whose beginning is missing is rebuilt from the start of the log. Without the file everything is.
-`clean` says that the log ended at P.
+`clean` says that the log ended at P. C is the CRC-32 of the last bytes below P: a log that has others there was cut
+and written anew since, and the file says nothing about it.
 
 The same for the index: every record below I is in the index files named, which were on the disk with these headers.
 Without `index` (messageIndexEnable=false, or another engine's store) the index files are made anew.
@@ -20,9 +21,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from .index_file import HEADER_BYTES as INDEX_HEADER_BYTES
+
+if TYPE_CHECKING:
+    from .mapped_file_queue import MappedFileQueue
+
+# Less than the smallest record, more than what two logs have in common by chance: a record's own place is in it.
+_TAIL_BYTES = 64
 
 QueueKey = tuple[str, int]
 
@@ -37,6 +45,7 @@ class IndexCheckpoint:
 @dataclass(frozen=True, slots=True)
 class QueueCheckpoint:
     physical_offset: int
+    tail_crc: int
     clean: bool = False
     queues: dict[QueueKey, tuple[int, int]] = field(default_factory=dict)
     """First and end queue offset by topic and queue id."""
@@ -46,7 +55,12 @@ class QueueCheckpoint:
         topics: dict[str, dict[str, list[int]]] = {}
         for (topic, queue_id), (first, end) in self.queues.items():
             topics.setdefault(topic, {})[str(queue_id)] = [first, end]
-        value: dict[str, object] = {"physicalOffset": self.physical_offset, "clean": self.clean, "queues": topics}
+        value: dict[str, object] = {
+            "physicalOffset": self.physical_offset,
+            "tailCrc": self.tail_crc,
+            "clean": self.clean,
+            "queues": topics,
+        }
         if self.index is not None:
             files = {name: header.hex() for name, header in self.index.files.items()}
             value["index"] = {"physicalOffset": self.index.physical_offset, "files": files}
@@ -63,9 +77,17 @@ class QueueCheckpoint:
                 for queue_id, (first, end) in ends.items()
             }
             index = _index_checkpoint(value["index"]) if "index" in value else None
-            return cls(int(value["physicalOffset"]), bool(value["clean"]), queues, index)
+            return cls(int(value["physicalOffset"]), int(value["tailCrc"]), bool(value["clean"]), queues, index)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def tail_crc(files: MappedFileQueue, end: int) -> int:
+    """CRC-32 of the last bytes of the log below `end`, within one file; 0 where there is none. May raise OSError."""
+    if not files.contains(end - 1):
+        return 0
+    start = max(files.start_of(end - 1), end - _TAIL_BYTES)
+    return crc32(files.view(start, end - start))
 
 
 def _index_checkpoint(value: dict[str, Any]) -> IndexCheckpoint:

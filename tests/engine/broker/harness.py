@@ -37,6 +37,10 @@ SMALL_FILES: dict[str, SettingValue] = {
 }
 
 
+class NotStarted(Exception):
+    """Why a broker may not serve."""
+
+
 class Broker:
     """Started on a fresh world and disk, or on those of an earlier one."""
 
@@ -46,7 +50,9 @@ class Broker:
         *,
         world: FakeWorld | None = None,
         disk: FakeDisk | None = None,
+        rebuild_from: str = "",
     ) -> None:
+        """Raises NotStarted where the broker refuses to start."""
         self.world = world if world is not None else FakeWorld()
         self.disk = disk if disk is not None else FakeDisk()
         self.settings = {**SMALL_FILES, **(settings or {})}
@@ -56,8 +62,17 @@ class Broker:
         environment = BrokerEnvironment(self.reactor, self.disk, random.Random(1))
         self.controller = BrokerController(self.settings, environment, on_fatal=self.fatal.append)
         self.controller.load()
+        self._prepare(rebuild_from)
         self.controller.start()
         self.world.settle()
+
+    def _prepare(self, rebuild_from: str) -> None:
+        outcome: list[str] = []
+        self.controller.prepare(outcome.append, rebuild_from=rebuild_from)
+        self.world.run_until(lambda: bool(outcome))
+        if outcome != [""]:
+            self.stop()
+            raise NotStarted(outcome[0])
 
     @property
     def address(self) -> tuple[str, int]:

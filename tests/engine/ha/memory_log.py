@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from tests.engine.fakes import FakeReactor
 
+    from rmq.store.ha.log_comparison import LogState, Range
+
 
 class MemoryLog:
     """A `ReplicatedLog` in files of file_bytes. With a reactor it commits at the end of each tick, as a store does."""
@@ -57,6 +59,11 @@ class MemoryLog:
     def on_flush(self, callback: Callable[[int], None]) -> None:
         self.flush_callbacks.append(callback)
 
+    def set_tail_aside(self, common_end: int, done: Callable[[str], None]) -> None:
+        assert self.reactor is not None
+        del self.content[common_end - self.start :]
+        self.reactor.call_soon(lambda: done("set aside"))
+
     def append(self, data: bytes) -> None:
         """A master's own append, committed at once."""
         self.content += data
@@ -71,3 +78,10 @@ class MemoryLog:
     def _tell(self) -> None:
         for callback in self._callbacks:
             callback(self.max_physical_offset)
+
+
+class CannotTell:
+    """A `PeerLog` of Apache's: it does not know the question."""
+
+    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None]) -> None:
+        answered(None, "")

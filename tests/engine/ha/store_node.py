@@ -4,19 +4,40 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from tests.engine.fakes import FakeDisk, FakeReactor, FakeWorld
 from tests.engine.store.store_case import LOG_FILE_BYTES, QUEUE_FILE_BYTES, ROOT
 
 from rmq.store import BrokerRole, MessageStore, MessageToStore, PutResult, StoreConfig
 from rmq.store.ha import HaClient, HaConfig, HaService
+from rmq.store.ha.log_comparison import LogState, log_crc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from rmq.store.ha.log_comparison import Range
 
 MASTER = "192.0.2.21"
 SLAVE = "192.0.2.22"
 OTHER_SLAVE = "192.0.2.23"
+
+
+#: The master that runs, or ran last, in each world.
+MASTERS: WeakKeyDictionary[FakeWorld, Master] = WeakKeyDictionary()
+
+
+class MasterLog:
+    """`PeerLog` without remoting: the master's answer comes in a later tick."""
+
+    def __init__(self, slave: Slave) -> None:
+        self._slave = slave
+
+    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None]) -> None:
+        store = MASTERS[self._slave.world].store
+        whole = store.whole_physical_offset
+        state = LogState(store.min_physical_offset, store.max_physical_offset, whole, log_crc(store, wanted))
+        self._slave.reactor.call_soon(lambda: answered(state, ""))
 
 
 class Node:
@@ -74,6 +95,7 @@ class Master(Node):
     ) -> None:
         super().__init__(world, MASTER, disk, 0, {"broker_role": role, "in_sync_replicas": in_sync_replicas})
         self.results: list[PutResult] = []
+        MASTERS[world] = self
         self.ha_service = HaService(
             self.store,
             HaConfig(listen_hosts=(MASTER,), in_sync_replicas=in_sync_replicas),
@@ -101,7 +123,9 @@ class Slave(Node):
     ) -> None:
         super().__init__(world, host, disk, broker_id, {"broker_role": BrokerRole.SLAVE, **settings})
         config = HaConfig(report_after_flush=self.config.waits_for_flush)
-        self.ha_client = HaClient(self.store, config, self.reactor, on_connected=lambda address: None)
+        self.ha_client = HaClient(
+            self.store, config, self.reactor, master_log=MasterLog(self), on_connected=lambda address: None
+        )
         self.ha_client.update_ha_master_address(f"{MASTER}:10912")
         self.ha_client.start()
 

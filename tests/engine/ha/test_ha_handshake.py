@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from tests.engine.fakes import FakeReactor, FakeWorld
-from tests.engine.ha.memory_log import MemoryLog
+from tests.engine.ha.memory_log import CannotTell, MemoryLog
 
 from rmq.broker.ha_handshake import HA_IDENTIFY, HaIdentifyProcessor, HaIntroduction
 from rmq.remoting.codes import ResponseCode
@@ -39,7 +39,9 @@ class Slave:
         self.introduction = HaIntroduction(broker_name, broker_id, client, self.reactor)
         self.introduction.set_master_address(f"{MASTER}:10911")
         log = MemoryLog(reactor=self.reactor)
-        self.ha_client = HaClient(log, HaConfig(), self.reactor, on_connected=self.introduction.introduce)
+        self.ha_client = HaClient(
+            log, HaConfig(), self.reactor, master_log=CannotTell(), on_connected=self.introduction.introduce
+        )
         self.ha_client.update_ha_master_address(f"{MASTER}:10912")
         self.ha_client.start()
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.engine.ha.memory_log import CannotTell
 from tests.engine.store.store_case import message
 
 from rmq.runtime.asyncio_reactor import AsyncioReactor
@@ -62,7 +63,7 @@ def test_sync_double_write_over_loopback(tmp_path: Path) -> None:
             on_confirmed=master.replicated,
         )
         ha_service.start()
-        ha_client = HaClient(slave, HaConfig(), reactor, on_connected=lambda address: None)
+        ha_client = HaClient(slave, HaConfig(), reactor, master_log=CannotTell(), on_connected=lambda address: None)
         ha_client.update_ha_master_address("{}:{}".format(*ha_service.address))
         results: list[PutResult] = []
         for number in range(3000):

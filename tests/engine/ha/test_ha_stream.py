@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.engine.fakes import FakeReactor, FakeWorld
-from tests.engine.ha.memory_log import MemoryLog
+from tests.engine.ha.memory_log import CannotTell, MemoryLog
 
 from rmq.store.ha import HaClient, HaConfig, HaService
 from rmq.store.ha.ha_client import HaState
@@ -47,7 +47,9 @@ class Slave:
         self.log = log or MemoryLog(file_bytes=FILE_BYTES)
         self.log.reactor = self.reactor
         self.connected: list[str] = []
-        self.client = HaClient(self.log, HaConfig(), self.reactor, on_connected=self.connected.append)
+        self.client = HaClient(
+            self.log, HaConfig(), self.reactor, master_log=CannotTell(), on_connected=self.connected.append
+        )
         self.client.update_ha_master_address(f"{MASTER}:10912")
         self.client.start()
 

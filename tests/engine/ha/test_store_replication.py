@@ -246,24 +246,6 @@ def test_a_slave_whose_disk_is_full_waits_for_space_and_goes_on(world: FakeWorld
     assert slave.log == master.log
 
 
-def test_a_master_that_lost_its_tail_refuses_the_longer_slave(
-    world: FakeWorld, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Apache acknowledges new messages at once here, and they are on no slave."""
-    master, slave = Master(world), Slave(world)
-    master.put(some(50))
-    world.run_for(100)
-    longer = slave.log
-    master = Master(world, master.lose_power())
-    assert len(master.log) < len(longer)
-    world.run_for(30_000)
-    assert slave.log == longer
-    master.put(some(1, size_bytes=8))
-    world.run_for(3_100)
-    assert statuses(master) == {PutStatus.FLUSH_SLAVE_TIMEOUT}
-    assert len([one for one in caplog.records if "longer than this master" in one.message]) == 1
-
-
 def test_the_first_transfer_of_apaches_log_is_apaches(world: FakeWorld) -> None:
     golden = json.loads(GOLDEN.read_text())
     (transfer,) = (one for one in golden["exchanges"] if one["name"] == "ha_first_transfer")

@@ -370,3 +370,29 @@ def test_recovery_itself_may_be_interrupted_anywhere() -> None:
     disk.kill()
     assert crashes > 20
     assert read_after_restart(disk) == records
+
+
+def test_a_checkpoint_that_a_slow_thread_writes_after_the_log_was_cut_is_not_believed() -> None:
+    """It calls queues complete up to an offset below which other messages stand now, in queues it does not know."""
+
+    def life(disk: FakeDisk | None = None) -> StoreCase:
+        """One file each, so that the thread's files stay open; no index, which has hints of its own."""
+        return StoreCase(
+            disk,
+            mapped_file_size_commit_log=1 << 20,
+            mapped_file_size_consume_queue=20_000,
+            message_index_enable=False,
+        )
+
+    case = life()
+    results = case.put_many(400)
+    case.put_many(1, "U")
+    case.reactor.hold_blocking = True
+    case.store.delete_topic("U")
+    case.store.truncate_to(results[100].physical_offset)
+    case.put_many(1, queue_id=2)
+    case.put_many(320)
+    case.reactor.hold_blocking = False
+    case.reactor.settle()
+    again = life(case.kill())
+    assert [len(again.read_all("T", queue_id)) for queue_id in (0, 2)] == [420, 1]

@@ -154,7 +154,16 @@ def _broker(topology: Topology, node: Node) -> Dict[str, str]:
         settings["inSyncReplicas"] = str(in_sync_replicas(topology, node))
     if node.is_slave:
         settings["slaveReadEnable"] = "true"
+    if node.engine is Engine.PYTHON:
+        settings["haPeers"] = ";".join(_pair_addresses(topology, node))
     return settings
+
+
+def _pair_addresses(topology: Topology, node: Node) -> List[str]:
+    """The addresses of the pair's other brokers: a master that comes back is not registered when it asks its slaves."""
+    others = (other for other in topology.pair_of(node) if other is not node)
+    found = {host for other in others for host in (other.address, other.replication_address)}
+    return sorted(host for host in found if ip_of(host) is not None and not is_loopback(host))
 
 
 def _name_server(topology: Topology, node: Node) -> Dict[str, str]:

@@ -4,13 +4,19 @@
 | state | event | next | what is done on the way |
 |---|---|---|---|
 | READY | DUE | CONNECTING | connect to haServerAddr |
-| CONNECTING | CONNECTED | TRANSFER | report the end of the own log: the request |
+| CONNECTING | CONNECTED | HANDSHAKE | compare the own log with the master's |
 | CONNECTING | FAILED | READY | DUE again in 1 s |
-| TRANSFER | LOST (closed, silent for 20 s, wrong frame, log not writable, other master) | READY | DUE again in 1 s |
+| HANDSHAKE | SAME (or the master cannot tell) | TRANSFER | report the end of the own log: the request |
+| HANDSHAKE, TRANSFER | LOST (closed, silent for 20 s, wrong frame, log not writable, other master, logs differ) | READY
+| DUE again in 1 s |
 | any | STOP | SHUTDOWN | close |
 
-Comparing the two logs before the stream starts will be a state between CONNECTING and TRANSFER, named HANDSHAKE as in
-Apache's HAConnectionState.
+Logs that differ: a master that lost power comes back without its last writes and writes others in their place. What
+the slave has behind the common end is set aside in a file, and it follows from there. With no byte in common it does
+not follow at all: the master has lost its disk, or is a stranger, and which copy is the right one is for people to say.
+
+The comparison runs while the HA connection is open, so a master that is replaced meanwhile is noticed. Apache's master
+cannot be asked: it is followed as Apache's slave does.
 
 Frames of one read are written together, and reported once, at the end of the tick; with nothing new, every 5 s.
 
@@ -32,13 +38,15 @@ from .address import format_address, parse_address
 from .ha_follower import HaFollower
 from .ha_runtime_info import HaClientRuntimeInfo, HaRuntimeInfo
 from .ha_wire import HaProtocolError
+from .log_comparison import LogComparison
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...env import Connection, Reactor, Timer
     from .ha_config import HaConfig
-    from .replicated_log import ReplicatedLog
+    from .log_comparison import PeerLog
+    from .replicated_log import FollowerLog
 
 # Apache's slave waits 5 s; with sync double write that is as long as every send fails after its master came back. One
 # attempt a second costs nothing.
@@ -55,6 +63,7 @@ class HaState(Enum):
 
     READY = auto()
     CONNECTING = auto()
+    HANDSHAKE = auto()
     TRANSFER = auto()
     SHUTDOWN = auto()
 
@@ -62,6 +71,7 @@ class HaState(Enum):
 class HaEvent(Enum):
     DUE = auto()
     CONNECTED = auto()
+    SAME = auto()
     FAILED = auto()
     LOST = auto()
     STOP = auto()
@@ -70,11 +80,14 @@ class HaEvent(Enum):
 # An event without an entry changes nothing: it belongs to a connection that is given up already.
 TRANSITIONS: dict[tuple[HaState, HaEvent], HaState] = {
     (HaState.READY, HaEvent.DUE): HaState.CONNECTING,
-    (HaState.CONNECTING, HaEvent.CONNECTED): HaState.TRANSFER,
+    (HaState.CONNECTING, HaEvent.CONNECTED): HaState.HANDSHAKE,
     (HaState.CONNECTING, HaEvent.FAILED): HaState.READY,
+    (HaState.HANDSHAKE, HaEvent.SAME): HaState.TRANSFER,
+    (HaState.HANDSHAKE, HaEvent.LOST): HaState.READY,
     (HaState.TRANSFER, HaEvent.LOST): HaState.READY,
     (HaState.READY, HaEvent.STOP): HaState.SHUTDOWN,
     (HaState.CONNECTING, HaEvent.STOP): HaState.SHUTDOWN,
+    (HaState.HANDSHAKE, HaEvent.STOP): HaState.SHUTDOWN,
     (HaState.TRANSFER, HaEvent.STOP): HaState.SHUTDOWN,
 }
 
@@ -87,9 +100,16 @@ class HaClient:
     """
 
     def __init__(
-        self, log: ReplicatedLog, config: HaConfig, reactor: Reactor, *, on_connected: Callable[[str], None]
+        self,
+        log: FollowerLog,
+        config: HaConfig,
+        reactor: Reactor,
+        *,
+        master_log: PeerLog,
+        on_connected: Callable[[str], None],
     ) -> None:
         self._log = log
+        self._master_log = master_log
         self._config = config
         self._reactor = reactor
         self._on_connected = on_connected
@@ -151,12 +171,30 @@ class HaClient:
     # Called by the link.
 
     def connected(self, link: _Link, connection: Connection) -> None:
-        """The stream is open: ask for the log from the own end on."""
+        """The stream is open: compare the logs."""
         if link is not self._link or not self._step(HaEvent.CONNECTED):
             connection.abort()
             return
-        own_end = self._log.max_physical_offset
         link.connection = connection
+        link.comparison = LogComparison(
+            self._log, self._master_log, lambda common_end, why: self._compared(link, common_end, why)
+        )
+        link.comparison.start()
+
+    def _compared(self, link: _Link, common_end: int | None, why: str) -> None:
+        if why:
+            self.lost(link, f"the logs cannot be compared: {why}")
+        elif common_end is None or common_end == self._log.max_physical_offset:
+            self._follow(link)
+        else:
+            self._log.set_tail_aside(common_end, lambda kept: self.lost(link, kept))
+
+    def _follow(self, link: _Link) -> None:
+        """Ask for the log from the own end on."""
+        connection = link.connection
+        if connection is None or not self._step(HaEvent.SAME):
+            return
+        own_end = self._log.max_physical_offset
         link.follower = HaFollower(own_end, self._config, self._reactor.clock.monotonic_ms())
         self._last_read_ms = self._reactor.clock.now_ms()
         _LOG.info("connected to the master %s:%d, following from offset %d", *connection.peer, own_end)
@@ -222,6 +260,8 @@ class HaClient:
             return
         if not self._step(HaEvent.LOST):
             self._step(HaEvent.FAILED)
+        if link.comparison is not None:
+            link.comparison.cancel()
         if link.connection is not None:
             link.connection.abort()
 
@@ -262,6 +302,7 @@ class _Link:
         self._client = client
         self.master = master
         self.connection: Connection | None = None
+        self.comparison: LogComparison | None = None
         self.follower: HaFollower | None = None
 
     def connection_made(self, connection: Connection) -> None:

@@ -37,3 +37,12 @@ class ReplicatedLog(Protocol):
     def on_flush(self, callback: Callable[[int], None]) -> None:
         """Call back with the offset below which everything is durable, after each fdatasync."""
         ...
+
+
+class FollowerLog(ReplicatedLog, Protocol):
+    """The log of a slave."""
+
+    def set_tail_aside(self, common_end: int, done: Callable[[str], None]) -> None:
+        """Keep what lies behind common_end in a file of its own, and let the log end there (or with the last whole
+        record below). done(what was done, or why it could not be), never before this returns."""
+        ...

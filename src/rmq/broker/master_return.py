@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a master takes from its slaves before it serves anybody.
+
+| the slave's log, compared | done |
+|---|---|
+| has more, the same bytes up to our end | the rest is fetched: this machine lost its last writes, the slave did not |
+| has data, ours is empty | the start is refused: this master has lost its disk (`--rebuild-from` fetches it all) |
+| has other bytes below our end | nothing: the slave sets its tail aside when it connects |
+| is shorter, or the same | nothing |
+
+Then the consumer offsets that were committed at the slave while this master was away are merged in, the newer ones
+count: consumers do not get again what they have acknowledged.
+
+A slave that does not answer is passed over, and said in the log: a pair with one broker left must come up. A slave of
+Apache's tells only its end (28) and its offsets.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..remoting.bodies import ClusterInfo, ConsumerOffsetSerializeWrapper, KVTable
+from ..remoting.codes import RequestCode, ResponseCode
+from ..remoting.command import RemotingCommand
+from ..remoting.json_body import BodyError
+from ..store.errors import StoreError
+from ..store.ha.log_comparison import WINDOW_BYTES, log_crc
+from .pair_log import READ_BYTES_MAX, TIMEOUT_MS, PairLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..rpc import CallFailed, OutboundClient
+    from ..store.ha.log_comparison import LogState, Range
+    from .broker_context import BrokerContext
+
+    Done = Callable[[str], None]
+
+# Name servers of a site that starts as a whole may be a moment behind their brokers.
+NAME_SERVERS_WITHIN_MS = 2_000
+NAME_SERVERS_PAUSE_MS = 250
+
+_LOG = logging.getLogger("rmq.ha")
+
+
+class MasterReturn:
+    """`run` once, on the loop, before the broker listens; the store is started."""
+
+    def __init__(self, context: BrokerContext, client: OutboundClient) -> None:
+        self._context = context
+        self._config = context.config
+        self._store = context.store
+        self._client = client
+        self._slaves: list[str] = []
+        self._done: Done = _nobody
+
+    def run(self, done: Done) -> None:
+        """done(""), or done(why this master must not start)."""
+        self._done = done
+        deadline_ms = self._context.clock.monotonic_ms()
+        if self._store.max_physical_offset:
+            deadline_ms += NAME_SERVERS_WITHIN_MS
+        self._ask_name_servers(deadline_ms)
+
+    # -- who the slaves are
+
+    def _ask_name_servers(self, deadline_ms: int) -> None:
+        addresses = self._config.name_servers
+        waiting = set(addresses)
+        slaves: set[str] = set()
+        answers = 0
+
+        def take(address: str, answer: RemotingCommand | CallFailed) -> None:
+            nonlocal answers
+            waiting.discard(address)
+            if isinstance(answer, RemotingCommand) and answer.code == ResponseCode.SUCCESS:
+                answers += 1
+                slaves.update(self._slaves_in(address, answer.body))
+            if waiting:
+                return
+            if answers or self._context.clock.monotonic_ms() >= deadline_ms:
+                if not answers:
+                    _LOG.warning("no name server answers: whether a slave has more of this log is not known")
+                self._slaves = sorted(slaves)
+                self._next_slave()
+            else:
+                self._context.reactor.call_later(NAME_SERVERS_PAUSE_MS, lambda: self._ask_name_servers(deadline_ms))
+
+        if not addresses:
+            self._done("")
+            return
+        for address in addresses:
+            command = RemotingCommand.request(RequestCode.GET_BROKER_CLUSTER_INFO)
+            self._client.invoke(address, command, TIMEOUT_MS, partial(take, address))
+
+    def _slaves_in(self, name_server: str, body: bytes) -> set[str]:
+        try:
+            info = ClusterInfo.decode(body)
+        except BodyError as error:
+            _LOG.warning("name server %s: %s", name_server, error)
+            return set()
+        pair = info.broker_addr_table.get(self._config.broker_name)
+        if pair is None or pair.cluster != self._config.broker_cluster_name:
+            return set()
+        return {address for broker_id, address in pair.broker_addrs.items() if int(broker_id) > 0}
+
+    # -- one slave after the other
+
+    def _next_slave(self) -> None:
+        if not self._slaves:
+            self._done("")
+            return
+        slave = self._slaves.pop(0)
+        peer = PairLog(self._config.broker_name, self._client, lambda: slave)
+        own_end = self._store.max_physical_offset
+        # One question tells the ends, and whether the last bytes here are the same there.
+        wanted = (max(self._store.min_physical_offset, own_end - WINDOW_BYTES), own_end)
+        peer.ask(wanted, lambda state, why: self._compared(slave, peer, wanted, state, why))
+
+    def _compared(self, slave: str, peer: PairLog, wanted: Range, state: LogState | None, why: str) -> None:
+        own_end = self._store.max_physical_offset
+        if why:
+            _LOG.warning("slave %s is not asked for what it has: %s", slave, why)
+            self._next_slave()
+        elif state is None:
+            self._ask_apache(slave)
+        elif not own_end and state.max_offset:
+            self._refuse(slave, state.max_offset)
+        elif state.whole_offset <= own_end:
+            self._ask_offsets(slave)
+        elif log_crc(self._store, wanted) != state.crc:
+            _LOG.error("the log of slave %s has other bytes below %d: it will set them aside", slave, own_end)
+            self._ask_offsets(slave)
+        else:
+            _LOG.warning("slave %s has %d bytes that are lost here: fetching", slave, state.whole_offset - own_end)
+            fetch = LogFetch(self._context, peer, lambda why: self._fetched(slave, why))
+            fetch.from_offset(own_end)
+
+    def _fetched(self, slave: str, why: str) -> None:
+        end = self._store.max_physical_offset
+        if why:
+            _LOG.error("the rest of the log could not be fetched from slave %s, it ends at %d: %s", slave, end, why)
+        else:
+            _LOG.info("the log is whole again up to %d", end)
+        self._ask_offsets(slave)
+
+    def _refuse(self, slave: str, their_end: int) -> None:
+        config = self._config
+        self._done(
+            f"the store {config.store_path_root_dir} is empty, but slave {slave} of {config.broker_name} has"
+            f" {their_end} bytes of its log: rebuild this master with mqbroker --rebuild-from {slave}, or empty the"
+            " slave's store too"
+        )
+
+    def _ask_apache(self, slave: str) -> None:
+        def take(answer: RemotingCommand | CallFailed) -> None:
+            if isinstance(answer, RemotingCommand) and answer.code == ResponseCode.SUCCESS:
+                their_end = _log_end(answer.body)
+                if their_end and not self._store.max_physical_offset:
+                    self._refuse(slave, their_end)
+                    return
+            self._ask_offsets(slave)
+
+        command = RemotingCommand.request(RequestCode.GET_BROKER_RUNTIME_INFO)
+        self._client.invoke(slave, command, TIMEOUT_MS, take)
+
+    # -- offsets
+
+    def _ask_offsets(self, slave: str) -> None:
+        def take(answer: RemotingCommand | CallFailed) -> None:
+            if not isinstance(answer, RemotingCommand) or answer.code != ResponseCode.SUCCESS:
+                why = answer.remark if isinstance(answer, RemotingCommand) else answer
+                _LOG.warning("consumer offsets are not merged from slave %s: %s", slave, why)
+                self._next_slave()
+                return
+            body = answer.body
+            self._context.reactor.run_blocking(lambda: ConsumerOffsetSerializeWrapper.decode(body), decoded)
+
+        def decoded(table: ConsumerOffsetSerializeWrapper | BaseException) -> None:
+            if isinstance(table, BaseException):
+                _LOG.warning("consumer offsets are not merged from slave %s: %s", slave, table)
+            else:
+                self._merge_offsets(slave, table)
+            self._next_slave()
+
+        command = RemotingCommand.request(RequestCode.GET_ALL_CONSUMER_OFFSET)
+        self._client.invoke(slave, command, TIMEOUT_MS, take)
+
+    def _merge_offsets(self, slave: str, table: ConsumerOffsetSerializeWrapper) -> None:
+        changes = {key: newer for key, queues in table.offset_table.items() if (newer := self._newer(key, queues))}
+        if changes:
+            _LOG.info("consumer offsets of %d topics and groups are newer at slave %s: taken", len(changes), slave)
+            self._context.offsets.merge(changes)
+
+    def _newer(self, key: str, theirs: dict[int, int]) -> dict[int, int]:
+        """Those that are higher than ours and for which there are messages here."""
+        topic, _, group = key.partition("@")
+        own = self._context.offsets.queues(group, topic)
+        return {
+            queue_id: offset
+            for queue_id, offset in theirs.items()
+            if own.get(queue_id, -1) < offset <= self._store.max_offset(topic, queue_id)
+        }
+
+
+class LogFetch:
+    """Appends another broker's log to the own one, up to its last whole record."""
+
+    def __init__(self, context: BrokerContext, peer: PairLog, done: Done) -> None:
+        self._store = context.store
+        self._reactor = context.reactor
+        self._peer = peer
+        self._done = done
+
+    def from_offset(self, offset: int) -> None:
+        """offset: the own end, or where the other's log begins while the own one is empty."""
+        self._peer.read(offset, READ_BYTES_MAX, lambda part, why: self._append(offset, part, why))
+
+    def _append(self, offset: int, part: bytes | None, why: str) -> None:
+        if not part:
+            self._done(why)
+            return
+        try:
+            self._store.append_raw(offset, part)
+        except StoreError as error:
+            self._done(str(error))
+            return
+        # Behind the commit, which may have failed.
+        self._reactor.call_soon(lambda: self._appended(offset + len(part)))
+
+    def _appended(self, end: int) -> None:
+        if self._store.max_physical_offset != end:
+            self._done("the log cannot be written")
+        else:
+            self.from_offset(end)
+
+
+def _log_end(body: bytes) -> int:
+    try:
+        return int(KVTable.decode(body).table.get("commitLogMaxOffset", "0"))
+    except (BodyError, ValueError):
+        return 0
+
+
+def _nobody(why: str) -> None:
+    del why

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where two logs part: found by checksums of ranges, without either side sending its log.
+
+    0 ......... the same bytes ......... common end | other bytes ... own end
+
+Both logs grow at their end only, so what differs is a tail. A range that is the same just below an offset therefore
+says that everything below it is; a range of zeros says nothing (the unused end of a file is the same everywhere) and
+is made longer.
+
+In the usual case one question is enough: the last 64 KiB are the same. Else the search goes back in growing steps,
+then halves: some forty questions for a terabyte.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from .replicated_log import ReplicatedLog
+
+WINDOW_BYTES = 64 * 1024
+#: The unused end of a file is at most one record long, and no message is larger than this.
+RANGE_BYTES_MAX = 16 * 1024 * 1024
+
+Range = tuple[int, int]
+
+
+class LogState(NamedTuple):
+    """What a broker says of its log, and of one range of it."""
+
+    min_offset: int
+    max_offset: int
+    whole_offset: int
+    """End of the last whole record: a slave's log may end in the middle of one."""
+    crc: int
+    """CRC-32 of the range asked about; -1 where that is not all there."""
+
+
+class PeerLog(Protocol):
+    """The log of another broker of the pair, asked beside the stream."""
+
+    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None]) -> None:
+        """answered(state, ""); or (None, "") by a peer that cannot tell (Apache's), or (None, why) by one that did not
+        answer."""
+        ...
+
+
+def log_crc(log: ReplicatedLog, wanted: Range) -> int:
+    """CRC-32 of a range; -1 where it is not all in the log."""
+    start, end = wanted
+    if not (log.min_physical_offset <= start <= end <= log.max_physical_offset and end - start <= RANGE_BYTES_MAX):
+        return -1
+    crc = 0
+    while start < end:
+        part = log.read_log(start, end - start)
+        crc = crc32(part, crc)
+        start += len(part)
+    return crc
+
+
+def find_common_end(own: ReplicatedLog, peer: LogState) -> Generator[Range, bool, int]:
+    """Yields ranges that are in both logs; send in whether they are the same. Returns the common end: our own end when
+    nothing differs, 0 when the logs have nothing in common."""
+    low = max(own.min_physical_offset, peer.min_offset)
+    high = min(own.max_physical_offset, peer.max_offset)
+    if high <= low:
+        # No byte is in both: the one goes on where the other begins, or they are strangers.
+        return high if own.max_physical_offset == high == low else 0
+    if (yield _window(own, low, high)):
+        return high
+    step = WINDOW_BYTES
+    same, other = low, high
+    while (middle := other - step) > low:
+        if (yield _window(own, low, middle)):
+            same = middle
+            break
+        other, step = middle, step * 2
+    while other - same > WINDOW_BYTES:
+        middle = (same + other) // 2
+        if (yield _window(own, low, middle)):
+            same = middle
+        else:
+            other = middle
+    # Byte by byte from here: everything below `same` is known to be the same.
+    while same < other:
+        middle = (same + other + 1) // 2
+        if (yield (same, middle)):
+            same = middle
+        else:
+            other = middle - 1
+    return same if same > low else 0
+
+
+def _window(own: ReplicatedLog, low: int, end: int) -> Range:
+    """A range that ends at `end` and says something."""
+    start = max(low, end - WINDOW_BYTES)
+    while start > low and end - start + WINDOW_BYTES <= RANGE_BYTES_MAX and _is_zero(own, start):
+        start = max(low, start - WINDOW_BYTES)
+    return start, end
+
+
+def _is_zero(own: ReplicatedLog, start: int) -> bool:
+    return not any(own.read_log(start, WINDOW_BYTES))
+
+
+class LogComparison:
+    """One run of the search against a peer. `done` is called once, unless `cancel` is called first."""
+
+    def __init__(self, own: ReplicatedLog, peer: PeerLog, done: Callable[[int | None, str], None]) -> None:
+        """done(common end, ""); or (None, "") where the peer cannot tell, or (None, why) where it did not answer."""
+        self._own = own
+        self._peer = peer
+        self._done: Callable[[int | None, str], None] | None = done
+        self._search: Generator[Range, bool, int] | None = None
+
+    def start(self) -> None:
+        # A range of no bytes: the ends alone.
+        self._peer.ask((0, 0), lambda state, why: self._answered((0, 0), state, why))
+
+    def cancel(self) -> None:
+        self._done = None
+
+    def _answered(self, wanted: Range, state: LogState | None, why: str) -> None:
+        if self._done is None:
+            return
+        if state is None:
+            self._finish(None, why)
+            return
+        try:
+            if self._search is None:
+                self._search = find_common_end(self._own, state)
+                following = next(self._search)
+            else:
+                following = self._search.send(log_crc(self._own, wanted) == state.crc)
+        except StopIteration as stop:
+            self._finish(stop.value, "")
+        else:
+            self._peer.ask(following, lambda state, why: self._answered(following, state, why))
+
+    def _finish(self, common_end: int | None, why: str) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(common_end, why)
