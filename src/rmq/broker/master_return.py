@@ -8,8 +8,8 @@
 | has other bytes below our end | nothing: the slave sets its tail aside when it connects |
 | is shorter, or the same | nothing |
 
-Then the consumer offsets that were committed at the slave while this master was away are merged in, the newer ones
-count: consumers do not get again what they have acknowledged.
+Then damaged places are filled from it, and the consumer offsets that were committed at the slave while this master was
+away are merged in, the newer ones count: consumers do not get again what they have acknowledged.
 
 A slave that does not answer is passed over, and said in the log: a pair with one broker left must come up. A slave of
 Apache's tells only its end (28) and its offsets.
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..rpc import CallFailed, OutboundClient
     from ..store.ha.log_comparison import LogState, Range
     from .broker_context import BrokerContext
+    from .damage_repair import DamageRepair
 
     Done = Callable[[str], None]
 
@@ -48,7 +49,8 @@ _LOG = logging.getLogger("rmq.ha")
 class MasterReturn:
     """`run` once, on the loop, before the broker listens; the store is started."""
 
-    def __init__(self, context: BrokerContext, client: OutboundClient) -> None:
+    def __init__(self, context: BrokerContext, client: OutboundClient, repair: DamageRepair) -> None:
+        self._repair = repair
         self._context = context
         self._config = context.config
         self._store = context.store
@@ -129,22 +131,25 @@ class MasterReturn:
         elif not own_end and state.max_offset:
             self._refuse(slave, state.max_offset)
         elif state.whole_offset <= own_end:
-            self._ask_offsets(slave)
+            self._mend(slave, peer)
         elif log_crc(self._store, wanted) != state.crc:
             _LOG.error("the log of slave %s has other bytes below %d: it will set them aside", slave, own_end)
             self._ask_offsets(slave)
         else:
             _LOG.warning("slave %s has %d bytes that are lost here: fetching", slave, state.whole_offset - own_end)
-            fetch = LogFetch(self._context, peer, lambda why: self._fetched(slave, why))
+            fetch = LogFetch(self._context, peer, lambda why: self._fetched(slave, peer, why))
             fetch.from_offset(own_end)
 
-    def _fetched(self, slave: str, why: str) -> None:
+    def _mend(self, slave: str, peer: PairLog) -> None:
+        self._repair.run([peer], lambda: self._ask_offsets(slave))
+
+    def _fetched(self, slave: str, peer: PairLog, why: str) -> None:
         end = self._store.max_physical_offset
         if why:
             _LOG.error("the rest of the log could not be fetched from slave %s, it ends at %d: %s", slave, end, why)
         else:
             _LOG.info("the log is whole again up to %d", end)
-        self._ask_offsets(slave)
+        self._mend(slave, peer)
 
     def _refuse(self, slave: str, their_end: int) -> None:
         config = self._config

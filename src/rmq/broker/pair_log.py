@@ -4,6 +4,7 @@
 | request | fields | answer |
 |---|---|---|
 | HA_LOG_STATE | brokerName, from, to | minOffset, maxOffset, wholeOffset; crc of [from, to), -1 where a byte lacks |
+| | verify=true | damaged: how many records of that range are damaged here; they are fenced, and mended |
 | HA_READ_LOG | brokerName, from, maxBytes | body: bytes of the log from there to wholeOffset or a file's end |
 
 Answered by masters and slaves of ours, to hosts that may copy the log anyway (`PairPeers`). A broker of Apache's
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # Ours alone, as HA_IDENTIFY is.
 HA_LOG_STATE = 540_002
 HA_READ_LOG = 540_003
+
+ANSWER = ("minOffset", "maxOffset", "wholeOffset", "crc", "damaged")
 
 TIMEOUT_MS = 3_000
 #: A frame has at most 16 MiB.
@@ -67,6 +70,8 @@ class PairLogProcessor:
             "wholeOffset": store.whole_physical_offset,
             "crc": log_crc(store, wanted),
         }
+        if request.ext_fields.get("verify") == "true" and state["crc"] >= 0:
+            state["damaged"] = store.mending.check(*wanted)
         return request.response(ResponseCode.SUCCESS, ext_fields={name: str(value) for name, value in state.items()})
 
     def _read(self, request: RemotingCommand, start: int, max_bytes: int) -> RemotingCommand:
@@ -86,20 +91,21 @@ class PairLog:
         self._client = client
         self._address = address
 
-    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None]) -> None:
+    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None], *, verify: bool = False) -> None:
         def take(answer: RemotingCommand | None, why: str) -> None:
             if answer is None:
                 answered(None, why)
                 return
             fields = answer.ext_fields
             try:
-                state = LogState(*(int(fields[name]) for name in ("minOffset", "maxOffset", "wholeOffset", "crc")))
-            except (KeyError, ValueError):
+                state = LogState._make(int(fields.get(name, "0" if name == "damaged" else "")) for name in ANSWER)
+            except ValueError:
                 answered(None, f"{self._address()} gave no state of its log")
             else:
                 answered(state, "")
 
-        self._invoke(HA_LOG_STATE, {"from": str(wanted[0]), "to": str(wanted[1])}, take)
+        fields = {"from": str(wanted[0]), "to": str(wanted[1]), "verify": str(verify).lower()}
+        self._invoke(HA_LOG_STATE, fields, take)
 
     def read(self, start: int, max_bytes: int, done: Callable[[bytes | None, str], None]) -> None:
         """done(bytes, ""), empty at the end of the last whole record; or (None, why)."""

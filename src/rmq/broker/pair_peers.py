@@ -43,7 +43,7 @@ class PairPeers:
         self._client = client
         self._name_servers = name_servers
         self._listed = parse_networks(config.ha_peers)
-        self._registered: dict[str, set[str]] = {}
+        self._registered: dict[str, dict[int, str]] = {}
         self._round = Repeating(reactor, PERIOD_MS, self._ask)
 
     def start(self) -> None:
@@ -52,10 +52,16 @@ class PairPeers:
     def stop(self) -> None:
         self._round.stop()
 
+    @property
+    def slaves(self) -> list[str]:
+        """Remoting addresses of the pair's slaves, as the name servers know them."""
+        known = {address for table in self._registered.values() for one, address in table.items() if one > 0}
+        return sorted(known)
+
     def is_allowed(self, host: str) -> bool:
         if host in (self._config.broker_ip1, self._config.broker_ip2):
             return True
-        if any(host in hosts for hosts in self._registered.values()):
+        if any(_host(known) == host for table in self._registered.values() for known in table.values()):
             return True
         try:
             address = ipaddress.ip_address(host)
@@ -79,7 +85,11 @@ class PairPeers:
             return
         pair = info.broker_addr_table.get(self._config.broker_name)
         if pair is not None and pair.cluster == self._config.broker_cluster_name:
-            self._registered[address] = {host.rpartition(":")[0].strip("[]") for host in pair.broker_addrs.values()}
+            self._registered[address] = {int(one): known for one, known in pair.broker_addrs.items()}
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")
 
 
 def parse_networks(text: str) -> tuple[_Network, ...]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from ..remoting.bodies import DelayOffsetSerializeWrapper, MessageRequestModeSerializeWrapper
@@ -12,6 +13,7 @@ from ..rpc.channel_hub import not_supported
 from ..rpc.outbound import split_address
 from ..store.ha import HaClient, HaService
 from ..store.ha.ha_client import HaState
+from .damage_repair import DamageRepair
 from .ha_handshake import HA_IDENTIFY, HaIdentifyProcessor, HaIntroduction
 from .master_return import MasterReturn
 from .pair_log import HA_LOG_STATE, HA_READ_LOG, PairLog, PairLogProcessor
@@ -83,17 +85,23 @@ class MasterReplication:
         name = context.config.broker_name
         self._identify = HaIdentifyProcessor(name, self.service)
         self._answer = PairLogProcessor(name, context.store, self._peers.is_allowed)
+        self._repair = DamageRepair(
+            context.store,
+            context.reactor,
+            lambda: [PairLog(name, client, partial(str, address)) for address in self._peers.slaves],
+        )
 
     def prepare(self, done: Callable[[str], None], *, rebuild_from: str) -> None:
         if rebuild_from:
             Rebuild(self._context, self._client, rebuild_from, whole_tables(self._context)).run(done)
         else:
-            MasterReturn(self._context, self._client).run(done)
+            MasterReturn(self._context, self._client, self._repair).run(done)
 
     def start(self) -> None:
         """Raises OSError when haListenPort is taken."""
         self.service.start()
         self._peers.start()
+        self._repair.start()
         self._schedule.start()
         self._transactions.start()
         self._transaction_check.start()
@@ -101,6 +109,7 @@ class MasterReplication:
     def stop(self) -> None:
         self._transaction_check.stop()
         self._schedule.stop()
+        self._repair.stop()
         self._peers.stop()
         self.service.shutdown()
 
@@ -132,11 +141,13 @@ class SlaveReplication:
         self._peers = PairPeers(broker, client, context.reactor, name_servers)
         self._answer = PairLogProcessor(broker.broker_name, context.store, self._is_allowed)
         self._introduction = HaIntroduction(broker.broker_name, broker.broker_id, client, context.reactor)
+        master_log = PairLog(broker.broker_name, client, lambda: self._master_address)
+        self._repair = DamageRepair(context.store, context.reactor, lambda: [master_log])
         self.client = HaClient(
             context.store,
             config,
             context.reactor,
-            master_log=PairLog(broker.broker_name, client, lambda: self._master_address),
+            master_log=master_log,
             on_connected=self._connected,
         )
         self._synchronize = SlaveSynchronize(
@@ -158,8 +169,10 @@ class SlaveReplication:
         self.client.start()
         self._synchronize.start()
         self._peers.start()
+        self._repair.start()
 
     def stop(self) -> None:
+        self._repair.stop()
         self._peers.stop()
         self._synchronize.shutdown()
         self.client.shutdown()

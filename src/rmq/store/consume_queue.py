@@ -162,7 +162,21 @@ class ConsumeQueue:
         self._tail += UNIT.pack(physical_offset, FILLER_SIZE, 0) * (queue_offset - self.next_offset)
         self.next_offset = queue_offset
 
+    def replace(self, queue_offset: int, physical_offset: int, size: int, tags_code: int) -> None:
+        """The message that a filler stands for is there again. The unit must be a committed one."""
+        unit = _pack_unit(physical_offset, size, tags_code)
+        if queue_offset >= self._tail_start:
+            start = (queue_offset - self._tail_start) * UNIT_BYTES
+            self._tail[start : start + UNIT_BYTES] = unit
+        else:
+            self._files.write(queue_offset * UNIT_BYTES, unit)
+            self._dirty.add(self._files.start_of(queue_offset * UNIT_BYTES))
+
     # -- reading
+
+    def size_of(self, queue_offset: int) -> int:
+        """The record size in a committed unit; FILLER_SIZE where no message is."""
+        return self.unit(queue_offset)[1]
 
     def units(self, queue_offset: int, count: int) -> bytes | memoryview:
         """Committed units from queue_offset on: at least one and at most count, fewer where a file or the memory part

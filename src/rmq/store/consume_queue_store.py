@@ -70,13 +70,22 @@ class ConsumeQueueStore:
             self._by_raw_topic[record.topic, record.queue_id] = queue
         if record.queue_offset != queue.next_offset and not self._fit(queue, record):
             return None
-        tags = tags_of(record.properties)
-        if queue.deliver_delay_ms is not None:
-            tags_code = record.store_timestamp_ms + queue.deliver_delay_ms
-        else:
-            tags_code = tag_hash(tags.decode("utf-8", "replace")) if tags else 0
-        queue.add(record.physical_offset, record.size, tags_code)
+        queue.add(record.physical_offset, record.size, self.tags_code(queue, record))
         return queue
+
+    def find(self, record: ScannedRecord) -> ConsumeQueue | None:
+        """The queue that holds the record's unit, or its place; None where there is none."""
+        if not record.has_unit:
+            return None
+        return self.table.get((record.topic.decode("utf-8", "replace"), record.queue_id))
+
+    @staticmethod
+    def tags_code(queue: ConsumeQueue, record: ScannedRecord) -> int:
+        """What the unit says besides the place."""
+        if queue.deliver_delay_ms is not None:
+            return record.store_timestamp_ms + queue.deliver_delay_ms
+        tags = tags_of(record.properties)
+        return tag_hash(tags.decode("utf-8", "replace")) if tags else 0
 
     def _fit(self, queue: ConsumeQueue, record: ScannedRecord) -> bool:
         """The record is not the queue's next one. True when it is now."""

@@ -25,33 +25,44 @@ _COPY_BYTES = 4 * 1024 * 1024
 
 
 class DivergedTail:
-    """Nothing is appended to the log from the making of this to the end of `copy`."""
+    """Nothing is appended to the log from the making of this to the end of its use."""
 
-    def __init__(self, disk: Disk, commit_log: CommitLog, directory: Path, common_end: int) -> None:
-        self.start = common_end
-        """Where the log has to end; after `copy` the end of a record."""
+    def __init__(self, disk: Disk, commit_log: CommitLog, directory: Path) -> None:
         self._disk = disk
         self._log = commit_log
         self._directory = directory
-        # Opened here, on the loop, where readers open files too.
-        for file in commit_log.files.files_between(common_end, commit_log.written):
+
+    def open_files(self, offset: int) -> None:
+        """On the loop, where readers open files too: what follows runs in a thread."""
+        for file in self._log.files.files_between(offset, self._log.written):
             file.size()
 
-    def copy(self) -> Path:
+    def record_end_at(self, common_end: int) -> int:
+        """Blocking. The end of the last record that lies below, or the start of its file."""
+        position = self._log.files.start_of(common_end)
+        if position == common_end:
+            return position
+        while True:
+            following, records = scan_forward(self._log, position, _SCAN_RECORDS)
+            ends = [record.physical_offset + record.size for record in records]
+            if not records or ends[-1] > common_end or following > common_end:
+                return max([end for end in ends if end <= common_end], default=position)
+            position = following
+
+    def copy(self, start: int) -> Path:
         """Blocking; may raise OSError. Returns the file, which is on the disk then. Raises StoreError where not one
         record is in common: then nothing is touched."""
-        end, self.start = self.start, self._last_record_end()
-        if self.start <= self._log.min_offset:
+        if start <= self._log.min_offset:
             raise StoreError(
-                f"no message is in both logs, they part at {end}: if the master has lost its disk, rebuild it from here"
-                " (mqbroker --rebuild-from); if this copy is a wrong or a very old one, empty this store"
+                "no message is in both logs: if the master has lost its disk, rebuild it from here (mqbroker"
+                " --rebuild-from); if this copy is a wrong or a very old one, empty this store"
             )
-        path = self._free_path()
+        path = self._free_path(start)
         file = self._disk.open(path)
         try:
-            at = self.start
+            at = start
             while part := self._log.read(at, _COPY_BYTES):
-                file.pwrite(part, at - self.start)
+                file.pwrite(part, at - start)
                 at += len(part)
             file.datasync()
         finally:
@@ -59,21 +70,9 @@ class DivergedTail:
         self._disk.sync_directory(self._directory)
         return path
 
-    def _last_record_end(self) -> int:
-        """The end of the last record that lies below the common end, or the start of its file."""
-        position = self._log.files.start_of(self.start)
-        if position == self.start:
-            return position
-        while True:
-            following, records = scan_forward(self._log, position, _SCAN_RECORDS)
-            ends = [record.physical_offset + record.size for record in records]
-            if not records or ends[-1] > self.start or following > self.start:
-                return max([end for end in ends if end <= self.start], default=position)
-            position = following
-
-    def _free_path(self) -> Path:
+    def _free_path(self, start: int) -> Path:
         """One offset may be parted from more than once."""
-        name = file_name(self.start)
+        name = file_name(start)
         path, count = self._directory / name, 0
         while self._disk.exists(path):
             count += 1

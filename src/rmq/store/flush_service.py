@@ -50,10 +50,12 @@ class FlushService:
         *,
         index: IndexService | None,
         complete_up_to: Callable[[], int],
+        damaged: Callable[[], list[tuple[int, int]]],
         on_flushed: Callable[[int], None],
         on_failed: Callable[[OSError], None],
     ) -> None:
-        """complete_up_to: the physical offset below which every record has its unit in its queue."""
+        """complete_up_to: the physical offset below which every record has its unit in its queue. damaged: the ranges
+        in which there is no record."""
         self.checkpoint = StoreCheckpoint()
         self.last_store_timestamp_ms = 0
         """Store time of the newest record that is written."""
@@ -64,6 +66,7 @@ class FlushService:
         self._queues = queues
         self._index = index
         self._complete_up_to = complete_up_to
+        self._damaged = damaged
         self._on_flushed = on_flushed
         self._on_failed = on_failed
         self._syncing = False
@@ -165,9 +168,8 @@ class FlushService:
         self.checkpoint.logics_msg_timestamp_ms = self.last_store_timestamp_ms
         ends = {key: (queue.first_stored, queue.max_offset) for key, queue in self._queues.table.items()}
         complete = self._complete_up_to()
-        return QueueCheckpoint(
-            complete, tail_crc(self._log.files, complete), clean and complete == self._log.written, ends
-        )
+        clean = clean and complete == self._log.written
+        return QueueCheckpoint(complete, tail_crc(self._log.files, complete), clean, ends, self._damaged())
 
     def _take_index(self) -> IndexChanges | None:
         return None if self._index is None else self._index.take_changes(self._complete_up_to())

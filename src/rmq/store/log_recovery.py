@@ -81,6 +81,9 @@ class LogRecovery:
             return self._report
         start = self._at_record(min(self._safe_start(), max(index_complete, self._files.start)))
         self._report.start = start
+        if self._hint is not None:
+            known = [one for one in self._hint.damaged if self._files.start <= one[0] and one[1] <= start]
+            self._report.damaged_ranges += known
         self._cut_queues(start)
         end, clean = self._walk(start)
         self._report.end = end

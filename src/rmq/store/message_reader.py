@@ -9,12 +9,14 @@ when it is first read; a damaged one is passed over, named in the log and counte
 from __future__ import annotations
 
 import logging
+import struct
 from typing import TYPE_CHECKING
 
+from ..remoting.message import RECORD_MIN_BYTES
 from .config import BrokerRole
 from .consume_queue import FILLER_SIZE, UNIT, UNIT_BYTES
 from .get_message import BoundaryType, GetResult, GetStatus
-from .record import scan_record
+from .record import is_blank, scan_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,14 +34,15 @@ _MIN_PULL_BYTES = 100
 
 # Two records never begin within the same 64 bytes (the smallest has 91), so one bit for each 64 bytes says "checked".
 _BYTES_PER_BIT = 64
+_SIZE = struct.Struct(">i")
 
 
 class MessageReader:
     def __init__(self, commit_log: CommitLog, config: StoreConfig) -> None:
         self.trusted_from = 0
         """Records from here on need no check."""
-        self.damaged: set[int] = set()
-        """Physical offsets of records that were found damaged when they were read."""
+        self.damaged: dict[int, int] = {}
+        """Size by physical offset of the records that were found damaged when they were read."""
         self._log = commit_log
         self._checked: dict[int, bytearray] = {}
         self._filter_units = config.max_filter_message_size // UNIT_BYTES
@@ -160,24 +163,54 @@ class MessageReader:
             return True
         record = scan_record(self._log.view(physical_offset, size), 0, size, physical_offset)
         if record is None or record.size != size:
-            self.damaged.add(physical_offset)
-            log.error(
-                "commit log: the record at %d, %d bytes, is damaged and will not be served", physical_offset, size
-            )
+            self._fence(physical_offset, size)
             return False
         bits[bit >> 3] |= 1 << (bit & 7)
         return True
 
+    def check(self, start: int, end: int) -> int:
+        """Look at the records from start, where one begins, to end. Returns how many damaged ones were found, as far
+        as it can be seen where the next one begins."""
+        found = 0
+        while start < min(end, self._log.written):
+            file_start = self._log.files.start_of(start)
+            file_end = file_start + self._log.files.file_size_bytes
+            view = self._log.view(file_start, min(file_end, self._log.written) - file_start)
+            at = start - file_start
+            record = scan_record(view, at, len(view), file_start)
+            if record is not None:
+                start += record.size
+            elif is_blank(view, at, file_end - file_start):
+                start = file_end
+            else:
+                size = _size_at(view, at)
+                following = at + size
+                if not size or (following < len(view) and scan_record(view, following, len(view), file_start) is None):
+                    break
+                self._fence(start, size)
+                found += 1
+                start += size
+        return found
+
+    def _fence(self, physical_offset: int, size: int) -> None:
+        if physical_offset not in self.damaged:
+            self.damaged[physical_offset] = size
+            # This process may have written it itself, and trusted it until now.
+            self.trusted_from = max(self.trusted_from, physical_offset + size)
+            log.error(
+                "commit log: the record at %d, %d bytes, is damaged and will not be served", physical_offset, size
+            )
+
     def forget_before(self, physical_offset: int) -> None:
         """Files below are removed."""
-        self.damaged = {one for one in self.damaged if one >= physical_offset}
+        self.damaged = {one: size for one, size in self.damaged.items() if one >= physical_offset}
         for start in [one for one in self._checked if one < physical_offset]:
             del self._checked[start]
 
     def forget_from(self, physical_offset: int) -> None:
         """The log was cut here: what comes now is new."""
         self.trusted_from = min(self.trusted_from, physical_offset)
-        self.damaged = {one for one in self.damaged if one < physical_offset}
+        self.damaged = {one: size for one, size in self.damaged.items() if one < physical_offset}
 
     def record_at(self, physical_offset: int) -> tuple[memoryview, ScannedRecord] | None:
         """The whole, intact record that begins there."""
@@ -212,3 +245,9 @@ class MessageReader:
         if lower:
             return found
         return found - 1 if found > queue.min_offset else 0
+
+
+def _size_at(view: memoryview, at: int) -> int:
+    """TOTALSIZE, where it can be one; else 0."""
+    size: int = _SIZE.unpack_from(view, at)[0] if len(view) - at >= _SIZE.size else 0
+    return size if RECORD_MIN_BYTES <= size <= len(view) - at else 0

@@ -39,6 +39,7 @@ from .identity import check_identity
 from .index_keys import has_index_key
 from .index_service import FoundOffsets, IndexService
 from .log_recovery import LogRecovery, RecoveryReport
+from .mending import Mending
 from .message_reader import MAX_PULL_BYTES, MessageReader
 from .put_message import PutStatus
 from .put_waiters import PutWaiters
@@ -90,6 +91,7 @@ class MessageStore:
         self._index = IndexService(config, disk, reactor, self._log) if config.message_index_enable else None
         self._stats = StoreStats(reactor.clock.now_ms())
         self._reader = MessageReader(self._log, config)
+        self.mending = Mending(self._log, self._queues, self._reader)
         self._waiters = PutWaiters(
             reactor,
             sync_flush_timeout_ms=config.sync_flush_timeout_ms if config.waits_for_flush else None,
@@ -103,6 +105,7 @@ class MessageStore:
             self._queues,
             index=self._index,
             complete_up_to=lambda: self._commits.dispatched,
+            damaged=lambda: self.recovery.damaged_ranges,
             on_flushed=self._flushed,
             on_failed=self._fail,
         )
@@ -156,6 +159,7 @@ class MessageStore:
         hint = _read(disk, config.root / QUEUE_CHECKPOINT_FILE)
         self.recovery = LogRecovery(self._log, self._queues, self._index, QueueCheckpoint.decode(hint)).run()
         self._reader.trusted_from = self.recovery.start
+        self.mending.report = self.recovery
         self._commits.dispatched = self._log.written
         self._flush.checkpoint = StoreCheckpoint.decode(_read(disk, config.root / CHECKPOINT_FILE))
         self._flush.last_store_timestamp_ms = max(
@@ -252,24 +256,33 @@ class MessageStore:
         self._reader.forget_from(physical_offset)
         self._flush.flush_now(clean=False)
 
-    def set_tail_aside(self, common_end: int, done: Callable[[str], None]) -> None:
-        """A slave's log has parted from its master's at common_end: copy what lies behind the last whole record below
-        to `diverged/` (in a thread), then end the log there. done(what was done, or why not), never before this
-        returns."""
-        self._commits.commit_now()
-        tail = DivergedTail(self._disk, self._log, self.config.root / DIVERGED_DIRECTORY, common_end)
+    def record_end_at(self, common_end: int, done: Callable[[int | BaseException], None]) -> None:
+        """done(end of the last whole record that ends at or below common_end), never before this returns."""
+        tail = self._diverged_tail(self._log.files.start_of(common_end))
+        self._reactor.run_blocking(lambda: tail.record_end_at(common_end), done)
+
+    def set_tail_aside(self, start: int, done: Callable[[str], None]) -> None:
+        """A slave's log has parted from its master's at start, a record's end: copy what lies behind to `diverged/` (in
+        a thread), then end the log there. done(what was done, or why not), never before this returns."""
 
         def copied(outcome: Path | BaseException) -> None:
             if isinstance(outcome, BaseException):
                 done(str(outcome))
                 return
             end = self._log.written
-            self.truncate_to(tail.start)
+            self.truncate_to(start)
             self.tails_set_aside += 1
-            log.error("commit log: bytes %d to %d are not in the master's log: kept in %s", tail.start, end, outcome)
-            done(f"bytes {tail.start} to {end} were not in its log and are kept in {outcome}")
+            log.error("commit log: bytes %d to %d are not in the master's log: kept in %s", start, end, outcome)
+            done(f"bytes {start} to {end} were not in its log and are kept in {outcome}")
 
-        self._reactor.run_blocking(tail.copy, copied)
+        tail = self._diverged_tail(start)
+        self._reactor.run_blocking(lambda: tail.copy(start), copied)
+
+    def _diverged_tail(self, offset: int) -> DivergedTail:
+        self._commits.commit_now()
+        tail = DivergedTail(self._disk, self._log, self.config.root / DIVERGED_DIRECTORY)
+        tail.open_files(offset)
+        return tail
 
     def replicated(self, physical_offset: int) -> None:
         """Enough slaves have everything below physical_offset (HaService's on_confirmed): release who waits for
@@ -478,6 +491,8 @@ class MessageStore:
             "commitLogMaxOffset": str(self._log.written),
             "dispatchBehindBytes": str(self._log.written - self._commits.dispatched),
             "damagedRanges": str(len(self.recovery.damaged_ranges)),
+            "damagedAt": self.mending.named(),
+            "mendedRanges": str(self.mending.mended),
             "tailsSetAside": str(self.tails_set_aside),
             "damagedRecords": str(len(self._reader.damaged) + self._commits.damaged_records),
             "forcedCleanFiles": str(self._clean.forced_files),

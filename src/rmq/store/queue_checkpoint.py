@@ -4,6 +4,7 @@
 `queueCheckpoint.json` in the store's root is ours alone; Apache leaves it untouched:
 
     {"physicalOffset": P, "tailCrc": C, "clean": true, "queues": {"TopicTest": {"0": [first, end]}},
+     "damaged": [[4096, 4310]],
      "index": {"physicalOffset": I, "files": {"20261122102719616": "header, 40 bytes in hex"}}}
 
 It is written after log and queues were synced, and says: every record below P that belongs into a queue has its unit
@@ -11,7 +12,8 @@ there, on the disk, at a queue offset in [first, end). It is a hint to be checke
 [first, end) is complete up to P, whatever was appended since, by whichever engine; a queue that is shorter is rebuilt
 from its own end; one whose beginning is missing is rebuilt from the start of the log. Without the file everything is.
 `clean` says that the log ended at P. C is the CRC-32 of the last bytes below P: a log that has others there was cut
-and written anew since, and the file says nothing about it.
+and written anew since, and the file says nothing about it. `damaged` are the ranges that hold no record and have been
+walked over: the next start does not walk there again.
 
 The same for the index: every record below I is in the index files named, which were on the disk with these headers.
 Without `index` (messageIndexEnable=false, or another engine's store) the index files are made anew.
@@ -49,6 +51,8 @@ class QueueCheckpoint:
     clean: bool = False
     queues: dict[QueueKey, tuple[int, int]] = field(default_factory=dict)
     """First and end queue offset by topic and queue id."""
+    damaged: list[tuple[int, int]] = field(default_factory=list)
+    """[from, to) in physical offsets."""
     index: IndexCheckpoint | None = None
 
     def encode(self) -> bytes:
@@ -60,6 +64,7 @@ class QueueCheckpoint:
             "tailCrc": self.tail_crc,
             "clean": self.clean,
             "queues": topics,
+            "damaged": self.damaged,
         }
         if self.index is not None:
             files = {name: header.hex() for name, header in self.index.files.items()}
@@ -77,7 +82,9 @@ class QueueCheckpoint:
                 for queue_id, (first, end) in ends.items()
             }
             index = _index_checkpoint(value["index"]) if "index" in value else None
-            return cls(int(value["physicalOffset"]), int(value["tailCrc"]), bool(value["clean"]), queues, index)
+            damaged = [(int(start), int(end)) for start, end in value["damaged"]]
+            position = int(value["physicalOffset"])
+            return cls(position, int(value["tailCrc"]), bool(value["clean"]), queues, damaged, index)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 

@@ -59,9 +59,13 @@ class MemoryLog:
     def on_flush(self, callback: Callable[[int], None]) -> None:
         self.flush_callbacks.append(callback)
 
-    def set_tail_aside(self, common_end: int, done: Callable[[str], None]) -> None:
+    def record_end_at(self, common_end: int, done: Callable[[int | BaseException], None]) -> None:
         assert self.reactor is not None
-        del self.content[common_end - self.start :]
+        self.reactor.call_soon(lambda: done(common_end))
+
+    def set_tail_aside(self, start: int, done: Callable[[str], None]) -> None:
+        assert self.reactor is not None
+        del self.content[start - self.start :]
         self.reactor.call_soon(lambda: done("set aside"))
 
     def append(self, data: bytes) -> None:
@@ -83,5 +87,5 @@ class MemoryLog:
 class CannotTell:
     """A `PeerLog` of Apache's: it does not know the question."""
 
-    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None]) -> None:
+    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None], *, verify: bool = False) -> None:
         answered(None, "")

@@ -33,10 +33,12 @@ class MasterLog:
     def __init__(self, slave: Slave) -> None:
         self._slave = slave
 
-    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None]) -> None:
+    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None], *, verify: bool = False) -> None:
         store = MASTERS[self._slave.world].store
         whole = store.whole_physical_offset
-        state = LogState(store.min_physical_offset, store.max_physical_offset, whole, log_crc(store, wanted))
+        crc = log_crc(store, wanted)
+        damaged = store.mending.check(*wanted) if verify and crc >= 0 else 0
+        state = LogState(store.min_physical_offset, store.max_physical_offset, whole, crc, damaged)
         self._slave.reactor.call_soon(lambda: answered(state, ""))
 
 

@@ -45,13 +45,15 @@ if TYPE_CHECKING:
 
     from ...env import Connection, Reactor, Timer
     from .ha_config import HaConfig
-    from .log_comparison import PeerLog
+    from .log_comparison import LogState, PeerLog
     from .replicated_log import FollowerLog
 
 # Apache's slave waits 5 s; with sync double write that is as long as every send fails after its master came back. One
 # attempt a second costs nothing.
 RECONNECT_PAUSE_MS = 1000
 CONNECT_TIMEOUT_MS = 3000
+# Enough for the largest message to begin in it.
+VERIFY_BYTES = 64 * 1024
 # Reports and silence are looked at this often: fine enough for intervals of 5 and 20 s.
 TICK_MS = 500
 
@@ -187,7 +189,27 @@ class HaClient:
         elif common_end is None or common_end == self._log.max_physical_offset:
             self._follow(link)
         else:
-            self._log.set_tail_aside(common_end, lambda kept: self.lost(link, kept))
+            self._log.record_end_at(common_end, lambda end: self._parted(link, end))
+
+    def _parted(self, link: _Link, end: int | BaseException) -> None:
+        """Other bytes, or damaged ones? A master that finds its own damaged has them mended, by us for one."""
+        if link is not self._link:
+            return
+        if isinstance(end, BaseException):
+            self.lost(link, str(end))
+            return
+        until = min(end + VERIFY_BYTES, self._log.max_physical_offset)
+        self._master_log.ask((end, until), lambda state, why: self._verified(link, end, state, why), verify=True)
+
+    def _verified(self, link: _Link, end: int, state: LogState | None, why: str) -> None:
+        if link is not self._link:
+            return
+        if state is None:
+            self.lost(link, why or "it cannot be asked any more")
+        elif state.damaged:
+            self.lost(link, f"its log is damaged behind {end}: waiting until that is mended")
+        else:
+            self._log.set_tail_aside(end, lambda kept: self.lost(link, kept))
 
     def _follow(self, link: _Link) -> None:
         """Ask for the log from the own end on."""

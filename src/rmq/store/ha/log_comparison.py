@@ -4,11 +4,11 @@
     0 ......... the same bytes ......... common end | other bytes ... own end
 
 Both logs grow at their end only, so what differs is a tail. A range that is the same just below an offset therefore
-says that everything below it is; a range of zeros says nothing (the unused end of a file is the same everywhere) and
-is made longer.
+says that everything below it is: a record's own place and time are in it. A range of zeros says nothing (the unused
+end of a file is the same everywhere) and is made longer. Ranges are short, because a damaged byte makes one differ too.
 
-In the usual case one question is enough: the last 64 KiB are the same. Else the search goes back in growing steps,
-then halves: some forty questions for a terabyte.
+In the usual case one question is enough: the last 512 bytes are the same. Else the search goes back in growing steps,
+then halves: some fifty questions for a terabyte.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from .replicated_log import ReplicatedLog
 
-WINDOW_BYTES = 64 * 1024
+WINDOW_BYTES = 512
+FIRST_STEP_BYTES = 64 * 1024
 #: The unused end of a file is at most one record long, and no message is larger than this.
 RANGE_BYTES_MAX = 16 * 1024 * 1024
 
@@ -37,14 +38,16 @@ class LogState(NamedTuple):
     """End of the last whole record: a slave's log may end in the middle of one."""
     crc: int
     """CRC-32 of the range asked about; -1 where that is not all there."""
+    damaged: int = 0
+    """Records in it that are damaged there, where that was asked for: they are being mended."""
 
 
 class PeerLog(Protocol):
     """The log of another broker of the pair, asked beside the stream."""
 
-    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None]) -> None:
+    def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None], *, verify: bool = False) -> None:
         """answered(state, ""); or (None, "") by a peer that cannot tell (Apache's), or (None, why) by one that did not
-        answer."""
+        answer. verify: look at the records of the range, the first of which begins at its start."""
         ...
 
 
@@ -71,7 +74,7 @@ def find_common_end(own: ReplicatedLog, peer: LogState) -> Generator[Range, bool
         return high if own.max_physical_offset == high == low else 0
     if (yield _window(own, low, high)):
         return high
-    step = WINDOW_BYTES
+    step = FIRST_STEP_BYTES
     same, other = low, high
     while (middle := other - step) > low:
         if (yield _window(own, low, middle)):
@@ -97,8 +100,8 @@ def find_common_end(own: ReplicatedLog, peer: LogState) -> Generator[Range, bool
 def _window(own: ReplicatedLog, low: int, end: int) -> Range:
     """A range that ends at `end` and says something."""
     start = max(low, end - WINDOW_BYTES)
-    while start > low and end - start + WINDOW_BYTES <= RANGE_BYTES_MAX and _is_zero(own, start):
-        start = max(low, start - WINDOW_BYTES)
+    while start > low and end - start + FIRST_STEP_BYTES <= RANGE_BYTES_MAX and _is_zero(own, start):
+        start = max(low, start - FIRST_STEP_BYTES)
     return start, end
 
 

@@ -42,7 +42,11 @@ class ReplicatedLog(Protocol):
 class FollowerLog(ReplicatedLog, Protocol):
     """The log of a slave."""
 
-    def set_tail_aside(self, common_end: int, done: Callable[[str], None]) -> None:
-        """Keep what lies behind common_end in a file of its own, and let the log end there (or with the last whole
-        record below). done(what was done, or why it could not be), never before this returns."""
+    def record_end_at(self, common_end: int, done: Callable[[int | BaseException], None]) -> None:
+        """done(end of the last whole record that ends at or below common_end), never before this returns."""
+        ...
+
+    def set_tail_aside(self, start: int, done: Callable[[str], None]) -> None:
+        """Keep what lies behind start, a record's end, in a file of its own, and let the log end there. done(what was
+        done, or why it could not be), never before this returns."""
         ...

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Damaged places of the log are filled with the bytes that another broker of the pair has there.
+
+A master asks its slaves before it serves (a lost message's number must not go to another one); after that, and on a
+slave from the start, the damage that is known is looked at each PERIOD_MS, one range at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ..store.errors import StoreError
+from .pair_log import READ_BYTES_MAX
+from .repeating import Repeating
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..env import Reactor
+    from ..store import MessageStore
+    from .pair_log import PairLog
+
+    Range = tuple[int, int]
+
+PERIOD_MS = 10_000
+
+_LOG = logging.getLogger("rmq.ha")
+
+
+class DamageRepair:
+    def __init__(self, store: MessageStore, reactor: Reactor, peers: Callable[[], list[PairLog]]) -> None:
+        """peers: the other brokers of the pair that may be asked now."""
+        self._mending = store.mending
+        self._peers = peers
+        self._round = Repeating(reactor, PERIOD_MS, self._look)
+        self._hopeless: set[Range] = set()
+        self._is_busy = False
+
+    def start(self) -> None:
+        self._round.start()
+
+    def stop(self) -> None:
+        self._round.stop()
+
+    def run(self, peers: list[PairLog], done: Callable[[], None]) -> None:
+        """Ask these for every place that is damaged now, then call done."""
+        work = [(damage, peer) for damage in self._mending.damaged for peer in peers]
+        self._next(work, done)
+
+    def _look(self) -> None:
+        if self._is_busy or not self._mending.damaged:
+            return
+        self._is_busy = True
+        self.run(self._peers(), self._over)
+
+    def _over(self) -> None:
+        self._is_busy = False
+
+    def _next(self, work: list[tuple[Range, PairLog]], done: Callable[[], None]) -> None:
+        if not work:
+            done()
+            return
+        (start, end), peer = work[0]
+        if (start, end) not in self._mending.damaged or end - start > READ_BYTES_MAX:
+            self._next(work[1:], done)
+            return
+        peer.read(start, end - start, lambda data, why: self._take((start, end), data, why, work[1:], done))
+
+    def _take(
+        self,
+        damage: Range,
+        data: bytes | None,
+        why: str,
+        rest: list[tuple[Range, PairLog]],
+        done: Callable[[], None],
+    ) -> None:
+        try:
+            if data is not None:
+                self._mending.mend(damage, data)
+        except (StoreError, OSError) as error:
+            why = str(error)
+        if why and damage not in self._hopeless:
+            self._hopeless.add(damage)
+            _LOG.warning("bytes %d to %d of the log stay damaged for now: %s", *damage, why)
+        self._next(rest, done)

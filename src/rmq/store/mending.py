@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Damage in the middle of the log, and its mending with the same bytes of another broker of the pair.
+
+Damage is found by recovery (bytes that are no record: ranges) and by reading (a record whose unit is there). Either
+way the messages are fenced: never served, counted, and named here. Bytes of another broker are taken where every record
+in them is intact and has its own place written in it; then the messages are served again, under their old numbers.
+
+On a master that has to happen before it takes new messages: a lost message that was the last of its queue has its
+number given to another one then, and stays lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from .consume_queue import FILLER_SIZE
+from .errors import StoreError
+from .record import is_blank, scan_record
+
+if TYPE_CHECKING:
+    from .commit_log import CommitLog
+    from .consume_queue_store import ConsumeQueueStore
+    from .log_recovery import RecoveryReport
+    from .message_reader import MessageReader
+    from .record import ScannedRecord
+
+    Range = tuple[int, int]
+
+log = logging.getLogger(__name__)
+
+# As many as an answer to 28 names.
+NAMED_MAX = 16
+
+
+class Mending:
+    """Runs on the loop; may raise OSError."""
+
+    def __init__(self, commit_log: CommitLog, queues: ConsumeQueueStore, reader: MessageReader) -> None:
+        self.report: RecoveryReport | None = None
+        self.mended = 0
+        """Ranges and records that are whole again."""
+        self._log = commit_log
+        self._queues = queues
+        self._reader = reader
+
+    @property
+    def damaged(self) -> list[Range]:
+        """[from, to) in physical offsets, ascending."""
+        found = [] if self.report is None else list(self.report.damaged_ranges)
+        found += [(offset, offset + size) for offset, size in self._reader.damaged.items()]
+        return sorted(found)
+
+    def named(self) -> str:
+        """The first ranges, for people: `4096-4310;9000-9212`."""
+        return ";".join(f"{start}-{end}" for start, end in self.damaged[:NAMED_MAX])
+
+    def check(self, start: int, end: int) -> int:
+        """Look at the records of a range, the first of which begins at its start; how many are damaged."""
+        return self._reader.check(start, end)
+
+    def mend(self, damage: Range, data: bytes) -> None:
+        """Put data where the damage is. Raises StoreError where it cannot be taken; nothing is changed then."""
+        start, end = damage
+        if damage not in self.damaged or len(data) != end - start:
+            raise StoreError(f"{len(data)} bytes are not what lacks from {start} to {end}")
+        records = self._records_in(start, data)
+        self._write(start, data)
+        for record in records:
+            self._show(record)
+        self._reader.damaged.pop(start, None)
+        if self.report is not None and damage in self.report.damaged_ranges:
+            self.report.damaged_ranges.remove(damage)
+        self.mended += 1
+        log.warning("commit log: bytes %d to %d are whole again, %d messages", start, end, len(records))
+
+    def _records_in(self, start: int, data: bytes) -> list[ScannedRecord]:
+        view = memoryview(data)
+        records: list[ScannedRecord] = []
+        at = 0
+        while at < len(view):
+            record = scan_record(view, at, len(view), start)
+            if record is not None:
+                records.append(record)
+                at += record.size
+                continue
+            file_end = self._log.files.start_of(start + at) + self._log.files.file_size_bytes - start
+            if file_end > len(view) or not is_blank(view, at, file_end):
+                raise StoreError(f"the bytes at {start + at} are damaged there too")
+            at = file_end
+        return records
+
+    def _write(self, start: int, data: bytes) -> None:
+        files = self._log.files
+        at = 0
+        while at < len(data):
+            step = min(len(data) - at, files.start_of(start + at) + files.file_size_bytes - start - at)
+            files.write(start + at, data[at : at + step])
+            at += step
+        for file in files.files_between(start, start + len(data)):
+            file.datasync()
+
+    def _show(self, record: ScannedRecord) -> None:
+        """Give the record its unit: the filler that holds its place, or the next one."""
+        queue = self._queues.find(record)
+        if queue is not None and queue.first_stored <= record.queue_offset < queue.next_offset:
+            if queue.size_of(record.queue_offset) == FILLER_SIZE:
+                tags_code = self._queues.tags_code(queue, record)
+                queue.replace(record.queue_offset, record.physical_offset, record.size, tags_code)
+                queue.correct_min_offset(self._log.min_offset)
+            return
+        try:
+            queue = self._queues.dispatch(record)
+        except StoreError as error:
+            log.error("commit log: %s", error)
+            return
+        if queue is not None:
+            queue.reserve()
+            queue.commit()

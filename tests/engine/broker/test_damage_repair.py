@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes that go bad on one disk of a pair come back from the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.engine.broker.test_master_return import Pair, bodies
+
+from rmq.store.flush_service import QUEUE_CHECKPOINT_FILE
+
+if TYPE_CHECKING:
+    from tests.engine.broker.harness import Broker
+
+LOG = Path("/store/commitlog/00000000000000000000")
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return Pair()
+
+
+def place(broker: Broker, queue_offset: int) -> tuple[int, int]:
+    """Physical offset and size of a message of TopicTest."""
+    units = broker.controller.store.units("TopicTest", 0, queue_offset, 1)
+    assert units
+    return units[0][0], units[0][1]
+
+
+def damaged(broker: Broker) -> str:
+    return broker.controller.store.runtime_info()["damagedAt"]
+
+
+@pytest.mark.parametrize("lost", [0, 5, 9])
+@pytest.mark.parametrize("seen", ["recovery", "reading"])
+def test_a_master_has_its_damaged_message_back_before_it_serves(pair: Pair, lost: int, seen: str) -> None:
+    pair.send(10)
+    before = bodies(pair.master)
+    offset, size = place(pair.master, lost)
+    pair.world.run_for(120_000)
+    if seen == "recovery":
+        pair.master.kill()
+        pair.master.disk.remove(Path("/store") / QUEUE_CHECKPOINT_FILE)
+    else:
+        pair.master.stop()
+    pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    pair.return_with(pair.master.disk)
+    if seen == "reading":
+        assert len(bodies(pair.master)) < 10
+        assert damaged(pair.master) == f"{offset}-{offset + size}"
+        pair.world.run_for(11_000)
+    assert bodies(pair.master) == before
+    assert damaged(pair.master) == ""
+    pair.world.run_for(10_000)
+    pair.send(2)
+    assert len(bodies(pair.master)) == 12
+    assert bodies(pair.slave) == bodies(pair.master)
+    again = pair.master.disk
+    pair.master.stop()
+    pair.return_with(again)
+    assert len(bodies(pair.master)) == 12
+
+
+def test_a_slave_has_its_damaged_message_back_from_its_master(pair: Pair) -> None:
+    pair.send(10)
+    offset, size = place(pair.slave, 4)
+    pair.slave.kill()
+    pair.slave.disk.remove(Path("/store") / QUEUE_CHECKPOINT_FILE)
+    pair.slave.disk.corrupt(LOG, offset + size - 3, b"\x7f\x7f")
+    pair.slave = pair.slave.start_again()
+    assert damaged(pair.slave) == f"{offset}-{offset + size}"
+    pair.world.run_for(25_000)
+    assert damaged(pair.slave) == ""
+    assert bodies(pair.slave) == bodies(pair.master)
+
+
+def test_damage_that_nobody_can_mend_is_remembered_and_mended_later(pair: Pair) -> None:
+    """Two starts lie between the damage and the slave that has the bytes."""
+    pair.send(10)
+    before = bodies(pair.master)
+    offset, size = place(pair.master, 4)
+    pair.master.kill()
+    pair.slave.stop()
+    pair.master.disk.remove(Path("/store") / QUEUE_CHECKPOINT_FILE)
+    pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    for _ in range(2):
+        pair.return_with(pair.master.disk)
+        assert damaged(pair.master) == f"{offset}-{offset + size}"
+        pair.master.stop()
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(3_000)
+    pair.return_with(pair.master.disk)
+    assert damaged(pair.master) == ""
+    assert bodies(pair.master) == before
+
+
+def test_bytes_that_are_damaged_on_both_sides_stay_fenced(pair: Pair) -> None:
+    pair.send(10)
+    offset, size = place(pair.master, 4)
+    pair.world.run_for(120_000)
+    for broker in (pair.master, pair.slave):
+        broker.stop()
+        broker.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(3_000)
+    pair.return_with(pair.master.disk)
+    assert b"00000004" not in bodies(pair.master)
+    pair.world.run_for(30_000)
+    assert damaged(pair.master) == f"{offset}-{offset + size}"
+    assert b"00000004" not in bodies(pair.master)
