@@ -2,11 +2,13 @@
 """`mqbroker --rebuild-from ADDRESS`: an empty master gets everything from a slave before it serves anybody.
 
 First what the commit log does not hold (topics, groups, offsets, as a slave copies them from its master), then the log
-itself; queues and index are made from it.
+itself; queues and index are made from it. A topic that was so new that the slave had its messages and not yet its
+configuration is derived from its queues.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from .master_return import LogFetch
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     Done = Callable[[str], None]
 
 LOOK_MS = 20
+
+_LOG = logging.getLogger("rmq.ha")
 
 
 class Rebuild:
@@ -77,7 +81,13 @@ class Rebuild:
         if self._tables.fault:
             self._finish(self._tables.fault)
         else:
-            LogFetch(self._context, self._peer, self._finish).from_offset(state.min_offset)
+            LogFetch(self._context, self._peer, self._fetched).from_offset(state.min_offset)
+
+    def _fetched(self, why: str) -> None:
+        derived = self._context.topics.derive(self._context.store.queues())
+        if derived:
+            _LOG.warning("topics made anew from their queues, look at their settings: %s", ", ".join(derived))
+        self._finish(why)
 
     def _finish(self, why: str) -> None:
         self._done(f"the rebuild from {self._address} failed: {why}" if why else "")

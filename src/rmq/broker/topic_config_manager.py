@@ -20,7 +20,7 @@ from . import topic_attributes
 from .durable_table import DurableTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..env import Reactor
     from .broker_config import BrokerConfig
@@ -109,6 +109,19 @@ class TopicConfigManager:
         return topic
 
     # Administration.
+
+    def derive(self, queues: Mapping[str, Iterable[int]]) -> list[str]:
+        """Topics that have messages (queue ids by topic) but no configuration, after the table was lost: made anew
+        with as many queues as there are. Returns their names."""
+        lost = {name: max(queue_ids) + 1 for name, queue_ids in queues.items() if name not in self.topics}
+        made = [
+            TopicConfig(topic_name=name, read_queue_nums=count, write_queue_nums=count)
+            for name, count in sorted(lost.items())
+            if names.check_topic(name) is None
+        ]
+        if made:
+            self._put(made)
+        return [topic.topic_name for topic in made]
 
     def settings_changed(self) -> None:
         """brokerPermission takes away from every topic, autoCreateTopicEnable wants its pattern: name servers look at

@@ -113,6 +113,18 @@ def test_a_master_is_rebuilt_from_its_slave(pair: Pair) -> None:
     pair.send(2)
 
 
+def test_a_topic_that_the_slave_had_no_time_to_copy_is_derived_from_its_queues(pair: Pair) -> None:
+    client = pair.master.client()
+    sent = client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("JustNow", queue_id=2), b"one")
+    pair.world.run_until(lambda: client.answer_to(sent) is not None)
+    assert pair.slave.controller.context.topics.get("JustNow") is None
+    pair.master.kill()
+    pair.return_with(FakeDisk(), rebuild_from=SLAVE_ADDRESS)
+    topic = pair.master.controller.context.topics.get("JustNow")
+    assert topic is not None and topic.read_queue_nums == 3
+    assert [message.body for message in pair.master.client().pull("JustNow", queueId="2")] == [b"one"]
+
+
 def test_only_an_empty_master_is_rebuilt(pair: Pair) -> None:
     pair.send(1)
     pair.master.kill()
