@@ -65,18 +65,29 @@ class DamageRepair:
         if (start, end) not in self._mending.damaged or end - start > READ_BYTES_MAX:
             self._next(work[1:], done)
             return
-        peer.read(start, end - start, lambda data, why: self._take((start, end), data, why, work[1:], done))
+        self._read(peer, start, end, b"", lambda data, why: self._take((start, end), data, why, work[1:], done))
+
+    def _read(self, peer: PairLog, start: int, end: int, before: bytes, done: Callable[[bytes, str], None]) -> None:
+        """An answer ends where a file does."""
+
+        def take(part: bytes | None, why: str) -> None:
+            if not part or len(part) == end - start:
+                done(before + (part or b""), why)
+            else:
+                self._read(peer, start + len(part), end, before + part, done)
+
+        peer.read(start, end - start, take)
 
     def _take(
         self,
         damage: Range,
-        data: bytes | None,
+        data: bytes,
         why: str,
         rest: list[tuple[Range, PairLog]],
         done: Callable[[], None],
     ) -> None:
         try:
-            if data is not None:
+            if not why:
                 self._mending.mend(damage, data)
         except (StoreError, OSError) as error:
             why = str(error)

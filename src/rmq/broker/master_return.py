@@ -8,8 +8,8 @@
 | has other bytes below our end | nothing: the slave sets its tail aside when it connects |
 | is shorter, or the same | nothing |
 
-Then damaged places are filled from it, and the consumer offsets that were committed at the slave while this master was
-away are merged in, the newer ones count: consumers do not get again what they have acknowledged.
+Damaged places are filled from it before, and consumer offsets that were committed at the slave while this master was
+away are merged in at last, the newer ones count: consumers do not get again what they have acknowledged.
 
 A slave that does not answer is passed over, and said in the log: a pair with one broker left must come up. A slave of
 Apache's tells only its end (28) and its offsets.
@@ -116,6 +116,10 @@ class MasterReturn:
             return
         slave = self._slaves.pop(0)
         peer = PairLog(self._config.broker_name, self._client, lambda: slave)
+        # Damaged bytes would differ from the slave's: they come first.
+        self._repair.run([peer], lambda: self._compare(slave, peer))
+
+    def _compare(self, slave: str, peer: PairLog) -> None:
         own_end = self._store.max_physical_offset
         # One question tells the ends, and whether the last bytes here are the same there.
         wanted = (max(self._store.min_physical_offset, own_end - WINDOW_BYTES), own_end)
@@ -131,25 +135,22 @@ class MasterReturn:
         elif not own_end and state.max_offset:
             self._refuse(slave, state.max_offset)
         elif state.whole_offset <= own_end:
-            self._mend(slave, peer)
+            self._ask_offsets(slave)
         elif log_crc(self._store, wanted) != state.crc:
             _LOG.error("the log of slave %s has other bytes below %d: it will set them aside", slave, own_end)
             self._ask_offsets(slave)
         else:
             _LOG.warning("slave %s has %d bytes that are lost here: fetching", slave, state.whole_offset - own_end)
-            fetch = LogFetch(self._context, peer, lambda why: self._fetched(slave, peer, why))
+            fetch = LogFetch(self._context, peer, lambda why: self._fetched(slave, why))
             fetch.from_offset(own_end)
 
-    def _mend(self, slave: str, peer: PairLog) -> None:
-        self._repair.run([peer], lambda: self._ask_offsets(slave))
-
-    def _fetched(self, slave: str, peer: PairLog, why: str) -> None:
+    def _fetched(self, slave: str, why: str) -> None:
         end = self._store.max_physical_offset
         if why:
             _LOG.error("the rest of the log could not be fetched from slave %s, it ends at %d: %s", slave, end, why)
         else:
             _LOG.info("the log is whole again up to %d", end)
-        self._mend(slave, peer)
+        self._ask_offsets(slave)
 
     def _refuse(self, slave: str, their_end: int) -> None:
         config = self._config

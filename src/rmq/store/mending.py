@@ -56,8 +56,15 @@ class Mending:
         return ";".join(f"{start}-{end}" for start, end in self.damaged[:NAMED_MAX])
 
     def check(self, start: int, end: int) -> int:
-        """Look at the records of a range, the first of which begins at its start; how many are damaged."""
-        return self._reader.check(start, end)
+        """Look at the records of a range, the first of which begins at its start; how many places are damaged."""
+        self._reader.check(start, end)
+        return sum(first < end and start < last for first, last in self.damaged)
+
+    def forget_from(self, physical_offset: int) -> None:
+        """The log was cut there."""
+        if self.report is not None:
+            ranges = self.report.damaged_ranges
+            ranges[:] = [one for one in ranges if one[0] < physical_offset]
 
     def mend(self, damage: Range, data: bytes) -> None:
         """Put data where the damage is. Raises StoreError where it cannot be taken; nothing is changed then."""

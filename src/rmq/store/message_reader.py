@@ -168,10 +168,9 @@ class MessageReader:
         bits[bit >> 3] |= 1 << (bit & 7)
         return True
 
-    def check(self, start: int, end: int) -> int:
-        """Look at the records from start, where one begins, to end. Returns how many damaged ones were found, as far
-        as it can be seen where the next one begins."""
-        found = 0
+    def check(self, start: int, end: int) -> None:
+        """Look at the records from start, where one begins, to end; damaged ones are fenced, as far as it can be seen
+        where the next one begins."""
         while start < min(end, self._log.written):
             file_start = self._log.files.start_of(start)
             file_end = file_start + self._log.files.file_size_bytes
@@ -188,9 +187,7 @@ class MessageReader:
                 if not size or (following < len(view) and scan_record(view, following, len(view), file_start) is None):
                     break
                 self._fence(start, size)
-                found += 1
                 start += size
-        return found
 
     def _fence(self, physical_offset: int, size: int) -> None:
         if physical_offset not in self.damaged:

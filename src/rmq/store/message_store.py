@@ -254,6 +254,7 @@ class MessageStore:
             self._index.cut(physical_offset)
         self._commits.dispatched = min(self._commits.dispatched, physical_offset)
         self._reader.forget_from(physical_offset)
+        self.mending.forget_from(physical_offset)
         self._flush.flush_now(clean=False)
 
     def record_end_at(self, common_end: int, done: Callable[[int | BaseException], None]) -> None:
