@@ -62,7 +62,7 @@ engine: setup ## tests on the engine
 
 # ---- slower things, one word each -----------------------------------------------------------------------------------
 
-.PHONY: sanity collection molecule interop
+.PHONY: sanity collection molecule interop chaos
 sanity: setup ## ansible-test sanity and ansible-lint
 	@tools/run-sanity.sh
 	@tools/run-ansible-lint.sh
@@ -72,6 +72,9 @@ collection: setup ## build the tarball, install it elsewhere, and check the play
 
 interop: setup java ## official clients and tools against both engines
 	@$(BIN)/pytest -q tests/interop
+
+chaos: setup ## simulate 2,000 runs of a pair under faults: SIMULATOR_SEEDS=500 of each plan, from TEST_SEED on
+	@SIMULATOR_SEEDS=$${SIMULATOR_SEEDS:-500} $(BIN)/pytest -q tests/engine/simulator
 
 molecule: setup image ## six hosts with systemd in Docker, and one without
 	@tools/run-molecule.sh

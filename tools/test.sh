@@ -72,6 +72,7 @@ full() {
     sources=$(git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-16)
     part interop .venv/bin/pytest tests/interop --long
     part failover env INTEROP_FAILOVER_ROUNDS=10 .venv/bin/pytest tests/interop/test_failover.py --engine python -k killed_master
+    part simulator make chaos
     part molecule make molecule
     if [ "${#failed[@]}" -gt 0 ]; then die "failed: ${failed[*]}"; fi
 }

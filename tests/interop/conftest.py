@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -61,7 +61,7 @@ def stack() -> Iterator[ExitStack]:
 def start_cluster(engine: Engine, tmp_path: Path, stack: ExitStack, request: pytest.FixtureRequest) -> StartCluster:
     """A function (mode, **options) that brings a cluster up; it is gone when the case ends."""
 
-    def start(mode: str, **options: int) -> Cluster:
+    def start(mode: str, **options: Any) -> Cluster:
         cluster = stack.enter_context(Cluster(engine, tmp_path / mode, mode, **options))
         request.node.stash.setdefault(CLUSTERS, []).append(cluster)
         return cluster.start()

@@ -4,7 +4,7 @@
 | the slave's log, compared | done |
 |---|---|
 | has more, the same bytes up to our end | the rest is fetched: this machine lost its last writes, the slave did not |
-| has data, ours is empty | the start is refused: this master has lost its disk (`--rebuild-from` fetches it all) |
+| has data, this disk has never seen any | the start is refused: the master has lost its disk (`--rebuild-from` helps) |
 | has other bytes below our end | nothing: the slave sets its tail aside when it connects |
 | is shorter, or the same | nothing |
 
@@ -132,17 +132,17 @@ class MasterReturn:
             self._next_slave()
         elif state is None:
             self._ask_apache(slave)
-        elif not own_end and state.max_offset:
+        elif not own_end and state.max_offset and not self._context.topics.was_stored:
             self._refuse(slave, state.max_offset)
         elif state.whole_offset <= own_end:
             self._ask_offsets(slave)
-        elif log_crc(self._store, wanted) != state.crc:
+        elif own_end and log_crc(self._store, wanted) != state.crc:
             _LOG.error("the log of slave %s has other bytes below %d: it will set them aside", slave, own_end)
             self._ask_offsets(slave)
         else:
             _LOG.warning("slave %s has %d bytes that are lost here: fetching", slave, state.whole_offset - own_end)
             fetch = LogFetch(self._context, peer, lambda why: self._fetched(slave, why))
-            fetch.from_offset(own_end)
+            fetch.from_offset(own_end or state.min_offset)
 
     def _fetched(self, slave: str, why: str) -> None:
         end = self._store.max_physical_offset

@@ -42,6 +42,8 @@ class TopicConfigManager:
         self._table = DurableTable(reactor, file, self.to_json_value)
         self._listeners: list[TopicsChanged] = []
         self.data_version = DataVersion(timestamp=reactor.clock.now_ms())
+        self.was_stored = False
+        """There was a file: this is not the first start on this disk."""
         self.topics: dict[str, TopicConfig] = {topic.topic_name: topic for topic in system_topics(config)}
         self._system_names = names.SYSTEM_TOPICS.union(self.topics)
 
@@ -51,6 +53,7 @@ class TopicConfigManager:
     def load(self) -> None:
         """Stored topics win over the system topics of the same name. Raises StoreError."""
         value = self._table.load()
+        self.was_stored = value is not None
         if value is not None:
             stored = TopicConfigSerializeWrapper.from_json_value(value)
             self.topics.update(stored.topic_config_table)

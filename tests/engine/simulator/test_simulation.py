@@ -10,10 +10,12 @@ from tests.engine.simulator.simulation import PLANS, Simulation
 
 FIRST = int(os.environ.get("TEST_SEED", "1"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("SIMULATOR_SEEDS", "10")))
+# Seeds that have found a fault: they stay.
+KEPT = {"power": (8, 27)}
+RUNS = [(plan, seed) for plan in PLANS for seed in sorted({*SEEDS, *KEPT.get(plan, ())})]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize(("plan", "seed"), RUNS)
 def test_what_must_hold_holds(plan: str, seed: int) -> None:
     figures = Simulation(seed, PLANS[plan]).run()
     assert figures.acknowledged > 0

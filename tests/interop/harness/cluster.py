@@ -59,13 +59,25 @@ class Broker:
 
 
 class Cluster:
-    """Name servers and brokers of one engine. Use it as a context: what it started, it ends."""
+    """Name servers and brokers, all of one engine unless another is named. A context: what it started, it ends."""
 
-    def __init__(self, engine: Engine, directory: Path, mode: str, *, namesrv_count: int = 1) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        directory: Path,
+        mode: str,
+        *,
+        namesrv_count: int = 1,
+        namesrv_engines: tuple[Engine, ...] = (),
+        slave_engine: Engine | None = None,
+    ) -> None:
+        """namesrv_engines: one name server of each, instead of namesrv_count of the brokers' own."""
         self.engine = engine
+        self._slave_engine = slave_engine or engine
         self.mode = mode
         self.directory = directory
-        self.namesrvs = [self._namesrv(f"ns-{i + 1}") for i in range(namesrv_count)]
+        engines = namesrv_engines or (engine,) * namesrv_count
+        self.namesrvs = [self._namesrv(f"ns-{i + 1}", one) for i, one in enumerate(engines)]
         self.brokers = {broker.node: broker for broker in map(self._broker, plan(mode))}
 
     def __enter__(self) -> Cluster:
@@ -158,13 +170,13 @@ class Cluster:
         for server in servers:
             server.wait_booted()
 
-    def _namesrv(self, name: str) -> Server:
+    def _namesrv(self, name: str, engine: Engine) -> Server:
         directory = self._directory(name)
         port = free_port()
         conf = directory / "namesrv.conf"
         conf.write_text(f"listenPort={port}\nbindAddress={_LOOPBACK}\n")
-        argv = [*self.engine.argv("mqnamesrv", directory), "-c", str(conf)]
-        return Server(name, f"{_LOOPBACK}:{port}", argv, self.engine.env(directory), directory, NAMESRV_BOOT_LINE)
+        argv = [*engine.argv("mqnamesrv", directory), "-c", str(conf)]
+        return Server(name, f"{_LOOPBACK}:{port}", argv, engine.env(directory), directory, NAMESRV_BOOT_LINE)
 
     def _broker(self, broker: BrokerPlan) -> Broker:
         directory = self._directory(broker.node)
@@ -181,9 +193,10 @@ class Cluster:
         }
         conf = directory / "broker.conf"
         conf.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        argv = [*self.engine.argv("mqbroker", directory), "-n", self.namesrv_addr, "-c", str(conf)]
+        engine = self._slave_engine if broker.broker_id else self.engine
+        argv = [*engine.argv("mqbroker", directory), "-n", self.namesrv_addr, "-c", str(conf)]
         address = f"{_LOOPBACK}:{port}"
-        server = Server(broker.node, address, argv, self.engine.env(directory), directory, BROKER_BOOT_LINE)
+        server = Server(broker.node, address, argv, engine.env(directory), directory, BROKER_BOOT_LINE)
         return Broker(broker, server)
 
     def _directory(self, name: str) -> Path:

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both engines in one cluster: name servers of both kinds in one list, brokers under the other's name servers, and
+pairs of which one half is Apache's."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .harness import failover, wire
+from .harness.client import mqadmin
+from .harness.engine import ENGINES, Engine
+from .harness.waiting import wait_for
+
+if TYPE_CHECKING:
+    from .conftest import PrintFigures, StartClient, StartCluster
+    from .harness.cluster import Cluster
+
+TOPIC = "Mixed"
+COUNT = 500
+FOREVER_MILLIS = 10**9
+ROUNDS = int(os.environ.get("INTEROP_FAILOVER_ROUNDS", "1"))
+ROUTE_WITHIN_S = 60.0
+
+
+def other_than(engine: Engine) -> Engine:
+    return next(one for one in ENGINES.values() if one is not engine)
+
+
+def routes(cluster: Cluster, topic: str) -> list[Any]:
+    """What each name server says of a topic and of the brokers, in one order."""
+    found: list[Any] = []
+    for namesrv in cluster.namesrvs:
+        route = wire.ask(namesrv.address, wire.GET_ROUTEINFO_BY_TOPIC, {"topic": topic})
+        if route.code != 0:
+            found.append(route.code)
+            continue
+        answer = route.json()
+        answer["brokerDatas"].sort(key=lambda broker: broker["brokerName"])
+        answer["queueDatas"].sort(key=lambda queue: queue["brokerName"])
+        clusters = wire.ask(namesrv.address, wire.GET_BROKER_CLUSTER_INFO).json()
+        clusters["clusterAddrTable"] = {name: sorted(brokers) for name, brokers in clusters["clusterAddrTable"].items()}
+        found.append((answer, clusters))
+    return found
+
+
+def agree(cluster: Cluster, topic: str) -> bool:
+    first, *others = routes(cluster, topic)
+    return all(one == first for one in others)
+
+
+def wait_agreed(cluster: Cluster, topic: str) -> None:
+    wait_for(
+        f"one route of {topic} at both kinds of name server",
+        functools.partial(agree, cluster, topic),
+        within_s=ROUTE_WITHIN_S,
+        detail=lambda: str(routes(cluster, topic)),
+    )
+
+
+@pytest.mark.timeout(300)
+def test_name_servers_of_both_kinds_in_one_list(
+    engine: Engine, start_cluster: StartCluster, start_client: StartClient
+) -> None:
+    cluster = start_cluster("2m-noslave", namesrv_engines=(ENGINES["apache"], ENGINES["python"]))
+    cluster.create_topic(TOPIC)
+    wait_agreed(cluster, TOPIC)
+
+    for namesrv in cluster.namesrvs:
+        options = {"namesrv": namesrv.address, "topic": TOPIC}
+        producer = start_client("produce", mode="async", count=COUNT, **options)
+        producer.finish(within_s=120)
+        assert len(producer.acknowledged()) == COUNT, producer.tail()
+
+    consumer = start_client(
+        "push", namesrv=cluster.namesrv_addr, topic=TOPIC, expect=2 * COUNT, deadline_millis=FOREVER_MILLIS
+    ).wait_ready()
+    consumer.wait("every message", lambda one: len(one.received_keys()) >= 2 * COUNT, within_s=120)
+
+    masters = cluster.masters()
+    directory, names = cluster.directory, cluster.namesrv_addr
+    mqadmin(
+        directory, names, "updateTopic", "-c", "DefaultCluster", "-t", "Ordered", "-w", "2", "-r", "2", "-o", "true"
+    )
+    wait_agreed(cluster, "Ordered")
+    assert routes(cluster, "Ordered")[0][0]["orderTopicConf"], "an ordered topic has its order in the route"
+    mqadmin(directory, names, "deleteTopic", "-c", "DefaultCluster", "-t", "Ordered")
+    wait_for(
+        "the deletion at both", lambda: all(code == 17 for code in routes(cluster, "Ordered")), within_s=ROUTE_WITHIN_S
+    )
+    mqadmin(directory, names, "wipeWritePerm", "-b", masters[0].broker_name)
+    assert agree(cluster, TOPIC), routes(cluster, TOPIC)
+    perms = {queue["brokerName"]: queue["perm"] for queue in routes(cluster, TOPIC)[0][0]["queueDatas"]}
+    assert perms[masters[0].broker_name] == 4
+    mqadmin(directory, names, "addWritePerm", "-b", masters[0].broker_name)
+
+    cluster.namesrvs[0].kill()
+    producer = start_client("produce", namesrv=names, topic=TOPIC, mode="sync", count=20, first=10_000)
+    producer.finish(within_s=120)
+    assert len(producer.acknowledged()) == 20, producer.tail()
+    consumer.wait("what came after", lambda one: len(set(one.received_keys())) >= 2 * COUNT + 20, within_s=120)
+
+
+@pytest.mark.timeout(240 + 180 * ROUNDS)
+def test_a_pair_of_both_engines_fails_over_and_back(
+    engine: Engine, start_cluster: StartCluster, start_client: StartClient, print_figures: PrintFigures
+) -> None:
+    other = other_than(engine)
+    cluster = start_cluster("2m-2s-sync", namesrv_engines=(other,), slave_engine=other)
+    cluster.create_topic(TOPIC)
+    options = {"namesrv": cluster.namesrv_addr, "topic": TOPIC}
+    consumer = start_client("push", deadline_millis=FOREVER_MILLIS, **options).wait_ready()
+    producer = start_client("produce", pause_millis=20, **options).wait_ready()
+    figures = failover.play(cluster, producer, consumer, rounds=ROUNDS)
+    print_figures(figures.text())
+    assert figures.lost == 0
