@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ..store.ha.log_comparison import Range
 
 # Ours alone, as HA_IDENTIFY is.
-HA_LOG_STATE = 540_002
-HA_READ_LOG = 540_003
+HA_LOG_STATE = 540_011
+HA_READ_LOG = 540_012
 
 ANSWER = ("minOffset", "maxOffset", "wholeOffset", "crc", "damaged")
 
