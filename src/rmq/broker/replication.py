@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..remoting.command import RemotingCommand
     from ..rpc import Channel, OutboundClient
     from ..store.ha import HaConfig, HaRuntimeInfo
+    from .auth.auth_synchronize import AuthMetadataCopy
     from .broker_context import BrokerContext
 
 log = logging.getLogger(__name__)
@@ -100,8 +101,10 @@ class SlaveReplication:
         client: OutboundClient,
         *,
         on_master_online: Callable[[], None],
+        auth_copy: AuthMetadataCopy | None,
     ) -> None:
-        """on_master_online: clients that wait here can go to the master again."""
+        """on_master_online: clients that wait here can go to the master again. auth_copy: where users follow the
+        master's."""
         broker = context.config
         self._on_master_online = on_master_online
         self._fixed_ha_address = broker.ha_master_address
@@ -115,6 +118,7 @@ class SlaveReplication:
             topics=context.topics,
             groups=context.groups,
             offsets=context.offsets,
+            auth_copy=auth_copy,
             whole_tables={
                 RequestCode.GET_ALL_DELAY_OFFSET: self._take_delay_offsets,
                 RequestCode.GET_ALL_MESSAGE_REQUEST_MODE: self._take_request_modes,
