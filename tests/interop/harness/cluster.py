@@ -61,7 +61,17 @@ class Broker:
 class Cluster:
     """Name servers and brokers of one engine. Use it as a context: what it started, it ends."""
 
-    def __init__(self, engine: Engine, directory: Path, mode: str, *, namesrv_count: int = 1) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        directory: Path,
+        mode: str,
+        *,
+        namesrv_count: int = 1,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        """settings: more of them for every broker."""
+        self._settings = settings or {}
         self.engine = engine
         self.mode = mode
         self.directory = directory
@@ -169,16 +179,20 @@ class Cluster:
     def _broker(self, broker: BrokerPlan) -> Broker:
         directory = self._directory(broker.node)
         port = free_broker_port()
-        settings = broker.settings | {
-            "brokerName": broker.broker_name,
-            "brokerId": str(broker.broker_id),
-            "brokerIP1": _LOOPBACK,
-            "brokerIP2": _LOOPBACK,
-            "listenPort": str(port),
-            "haListenPort": str(port + 1),
-            "storePathRootDir": str(directory / "store"),
-            "storePathCommitLog": str(directory / "store" / "commitlog"),
-        }
+        settings = (
+            broker.settings
+            | self._settings
+            | {
+                "brokerName": broker.broker_name,
+                "brokerId": str(broker.broker_id),
+                "brokerIP1": _LOOPBACK,
+                "brokerIP2": _LOOPBACK,
+                "listenPort": str(port),
+                "haListenPort": str(port + 1),
+                "storePathRootDir": str(directory / "store"),
+                "storePathCommitLog": str(directory / "store" / "commitlog"),
+            }
+        )
         conf = directory / "broker.conf"
         conf.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         argv = [*self.engine.argv("mqbroker", directory), "-n", self.namesrv_addr, "-c", str(conf)]

@@ -13,8 +13,7 @@ neither the code nor any nonce is covered: a frame that somebody has seen can be
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import binascii
 import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Dict, Optional
@@ -76,5 +75,6 @@ def _content(fields: Dict[str, str], body: bytes) -> bytes:
 
 
 def _signature(content: bytes, secret_key: str) -> str:
-    digest = hmac.new(secret_key.encode("utf-8", "replace"), content, hashlib.sha1).digest()
-    return base64.b64encode(digest).decode("ascii")
+    # In one call of C: hmac.new() costs three times as much, and a protected broker does this for each message.
+    digest = hmac.digest(secret_key.encode("utf-8", "replace"), content, "sha1")
+    return binascii.b2a_base64(digest, newline=False).decode("ascii")

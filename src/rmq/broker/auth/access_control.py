@@ -26,7 +26,7 @@ from ...remoting.topic_names import is_system_topic
 from .auth_codes import AUTH_CODES
 from .auth_metadata import SUBJECT_PREFIX, refused
 from .model import Action, Decision, Resource, ResourceType, User, UserStatus, deciding_entry
-from .permissions import PERMISSIONS, Need
+from .permissions import PERMISSIONS, Need, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Decisions that are remembered; a change of users or policies forgets them all.
 DECISIONS_MAX = 10_000
+#: Longer names are decided anew each time: they are of nobody's topic, and must not fill the memory.
+NAME_MAX_CHARS = 255
 
 _UNSIGNED = "Authorization failed. Please verify your access rights and try again."
 
@@ -57,7 +59,9 @@ class AccessControl:
         self._without_authorization = _codes(config.authorization_whitelist)
         #: (user, resource, actions, source address) -> why not; "" where allowed
         self._decisions: dict[tuple[str, Resource, tuple[Action, ...], str], str] = {}
-        metadata.on_change(self._decisions.clear)
+        #: (user, source address, code, values of its fields) of requests that were allowed
+        self._allowed: set[tuple[str, ...]] = set()
+        metadata.on_change(self._forget)
 
     def guard(self, code: int, processor: Processor) -> Processor:
         """The processor with its gate; the processor itself where nothing is protected."""
@@ -70,6 +74,18 @@ class AccessControl:
 
         def guarded(channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
             check(channel, request)
+            return processor(channel, request)
+
+        return guarded
+
+    def guard_unknown(self, processor: Processor) -> Processor:
+        """The same for what answers codes that nobody knows: Apache tells a stranger not even that."""
+        if not self._authenticates:
+            return processor
+
+        def guarded(channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+            if request.code and str(request.code) not in self._without_authentication:
+                self._authenticated(request)
             return processor(channel, request)
 
         return guarded
@@ -111,8 +127,17 @@ class AccessControl:
             raise refused(_UNSIGNED)
         if not self._authorizes or user.is_super or code in self._without_authorization:
             return
+        fields = request.ext_fields
+        names = [fields.get(key, "") for key in fields_of(request.code)]
+        key = (user.username, channel.peer_host, code, *names)
+        if names and key in self._allowed:
+            return
         for need in self._needs(request):
             self._check_need(user, need, channel, request)
+        if names and max(map(len, names)) <= NAME_MAX_CHARS:
+            if len(self._allowed) >= DECISIONS_MAX:
+                self._allowed.clear()
+            self._allowed.add(key)
 
     def _check_administrator(self, channel: Channel, request: RemotingCommand) -> None:
         """Where authorization is off every signed user would do: only a super user may change who there is."""
@@ -155,6 +180,8 @@ class AccessControl:
             raise refused(f"parse authorization context error. {error}") from None
 
     def _decide(self, user: User, resource: Resource, actions: tuple[Action, ...], source_ip: str) -> str:
+        if len(resource.resource_name or "") > NAME_MAX_CHARS:
+            return self._look_up(user, resource, actions, source_ip)
         key = (user.username, resource, actions, source_ip)
         why_not = self._decisions.get(key)
         if why_not is None:
@@ -162,6 +189,10 @@ class AccessControl:
                 self._decisions.clear()
             why_not = self._decisions[key] = self._look_up(user, resource, actions, source_ip)
         return why_not
+
+    def _forget(self) -> None:
+        self._decisions.clear()
+        self._allowed.clear()
 
     def _look_up(self, user: User, resource: Resource, actions: tuple[Action, ...], source_ip: str) -> str:
         subject = SUBJECT_PREFIX + user.username

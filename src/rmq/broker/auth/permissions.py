@@ -58,22 +58,24 @@ def _cluster(*actions: Action) -> Needs:
     return needs
 
 
-def _fields(*actions: Action, topic: str = "", group: str = "", lists: bool = False) -> Needs:
-    """Topics and groups in header fields; `topic` and `group` are names of fields, several with blanks between. With
-    lists a field may hold several names."""
-    topics, groups = topic.split(), group.split()
+class _Fields:
+    """Names in header fields, in the order in which Apache looks at them; what begins with "topic" is a topic, all else
+    a group. With lists a field may hold several names."""
 
-    def needs(request: RemotingCommand) -> Iterator[Need]:
-        fields, is_named = request.ext_fields, False
-        for make, keys in ((Resource.of_group, groups), (Resource.of_topic, topics)):
-            for key in keys:
-                for name in _names(fields.get(key), lists):
-                    is_named = True
-                    yield Need(make(name), actions)
+    def __init__(self, actions: Action | tuple[Action, ...], *keys: str, lists: bool = False) -> None:
+        self.keys = keys
+        self._actions = actions if isinstance(actions, tuple) else (actions,)
+        self._lists = lists
+
+    def __call__(self, request: RemotingCommand) -> Iterator[Need]:
+        is_named = False
+        for key in self.keys:
+            make = Resource.of_topic if key.startswith("topic") else Resource.of_group
+            for name in _names(request.ext_fields.get(key), self._lists):
+                is_named = True
+                yield Need(make(name), self._actions)
         if not is_named:
-            yield Need(None, actions)
-
-    return needs
+            yield Need(None, self._actions)
 
 
 def _names(value: str | None, lists: bool) -> list[str]:
@@ -81,15 +83,22 @@ def _names(value: str | None, lists: bool) -> list[str]:
     return [name for piece in pieces if (name := piece.strip())]
 
 
-def _send(topic_field: str) -> Needs:
+class _Send:
     """A consumer puts a message back by itself into its retry topic: that takes no right to publish. (Apache looks at
     the producer group then, which is CLIENT_INNER_PRODUCER for every consumer.)"""
 
-    def needs(request: RemotingCommand) -> Iterator[Need]:
-        topic = request.ext_fields.get(topic_field, "")
+    def __init__(self, topic_field: str) -> None:
+        self.keys = (topic_field,)
+
+    def __call__(self, request: RemotingCommand) -> Iterator[Need]:
+        topic = request.ext_fields.get(self.keys[0], "")
         yield Need(Resource.of_topic(topic), (Action.SUB,) if is_retry_topic(topic) else (Action.PUB,))
 
-    return needs
+
+def fields_of(code: int) -> tuple[str, ...]:
+    """The header fields on whose values alone the needs of this code depend; none where its body matters too."""
+    needs = PERMISSIONS.get(code)
+    return needs.keys if isinstance(needs, (_Fields, _Send)) else ()
 
 
 def _end_transaction(request: RemotingCommand) -> Iterator[Need]:
@@ -194,14 +203,15 @@ def PUBLIC(_: RemotingCommand) -> Iterator[Need]:
 CLUSTER_GET = _cluster(Action.GET)
 CLUSTER_UPDATE = _cluster(Action.UPDATE)
 
-_consume = _fields(Action.SUB, topic="topic", group="consumerGroup")
-_get_topic = _fields(Action.GET, topic="topic")
-_get_group = _fields(Action.GET, group="group")
-_get_consumer_group = _fields(Action.GET, group="consumerGroup")
-_get_both = _fields(Action.GET, topic="topic", group="group")
-_update_both = _fields(Action.UPDATE, topic="topic", group="group")
-_send_v2 = _send("b")
-_send_v1 = _send("topic")
+_pull = _Fields(Action.SUB, "topic", "consumerGroup")
+_consume = _Fields(Action.SUB, "consumerGroup", "topic")
+_get_topic = _Fields(Action.GET, "topic")
+_get_group = _Fields(Action.GET, "group")
+_get_consumer_group = _Fields(Action.GET, "consumerGroup")
+_get_both = _Fields(Action.GET, "topic", "group")
+_update_both = _Fields(Action.UPDATE, "group", "topic")
+_send_v2 = _Send("b")
+_send_v1 = _Send("topic")
 
 PERMISSIONS: dict[int, Needs] = {
     # Sending.
@@ -211,18 +221,18 @@ PERMISSIONS: dict[int, Needs] = {
     RequestCode.SEND_REPLY_MESSAGE: _send_v1,
     RequestCode.SEND_REPLY_MESSAGE_V2: _send_v2,
     RequestCode.END_TRANSACTION: _end_transaction,
-    RequestCode.RECALL_MESSAGE: _fields(Action.PUB, topic="topic"),
+    RequestCode.RECALL_MESSAGE: _Fields(Action.PUB, "topic"),
     # Consuming. 36 also copies a record: the processor looks at its topic.
-    RequestCode.PULL_MESSAGE: _consume,
-    RequestCode.LITE_PULL_MESSAGE: _consume,
-    RequestCode.CONSUMER_SEND_MSG_BACK: _fields(Action.SUB, group="group"),
+    RequestCode.PULL_MESSAGE: _pull,
+    RequestCode.LITE_PULL_MESSAGE: _pull,
+    RequestCode.CONSUMER_SEND_MSG_BACK: _Fields(Action.SUB, "group"),
     RequestCode.HEART_BEAT: _heartbeat,
     RequestCode.UNREGISTER_CLIENT: _unregister,
     # Says whether an expression can be parsed.
     RequestCode.CHECK_CLIENT_CONFIG: PUBLIC,
-    RequestCode.GET_CONSUMER_LIST_BY_GROUP: _fields(*_READ, group="consumerGroup"),
-    RequestCode.QUERY_CONSUMER_OFFSET: _fields(*_READ, topic="topic", group="consumerGroup"),
-    RequestCode.UPDATE_CONSUMER_OFFSET: _fields(*_COMMIT, topic="topic", group="consumerGroup"),
+    RequestCode.GET_CONSUMER_LIST_BY_GROUP: _Fields(_READ, "consumerGroup"),
+    RequestCode.QUERY_CONSUMER_OFFSET: _Fields(_READ, "topic", "consumerGroup"),
+    RequestCode.UPDATE_CONSUMER_OFFSET: _Fields(_COMMIT, "topic", "consumerGroup"),
     RequestCode.LOCK_BATCH_MQ: _lock,
     RequestCode.UNLOCK_BATCH_MQ: _lock,
     RequestCode.QUERY_ASSIGNMENT: _assignment,
@@ -231,21 +241,21 @@ PERMISSIONS: dict[int, Needs] = {
     RequestCode.PEEK_MESSAGE: _consume,
     RequestCode.CHANGE_MESSAGE_INVISIBLETIME: _consume,
     RequestCode.NOTIFICATION: _consume,
-    RequestCode.POLLING_INFO: _fields(Action.GET, topic="topic", group="consumerGroup"),
+    RequestCode.POLLING_INFO: _Fields(Action.GET, "consumerGroup", "topic"),
     RequestCode.POP_ROLLBACK: CLUSTER_UPDATE,
     RequestCode.BATCH_ACK_MESSAGE: _batch_ack,
     # Looking for messages.
-    RequestCode.QUERY_MESSAGE: _fields(*_READ, topic="topic"),
+    RequestCode.QUERY_MESSAGE: _Fields(_READ, "topic"),
     RequestCode.VIEW_MESSAGE_BY_ID: _view_message,
-    RequestCode.QUERY_CONSUME_QUEUE: _fields(Action.GET, topic="topic", group="consumerGroup"),
+    RequestCode.QUERY_CONSUME_QUEUE: _Fields(Action.GET, "topic", "consumerGroup"),
     RequestCode.SEARCH_OFFSET_BY_TIMESTAMP: _get_topic,
     RequestCode.GET_MAX_OFFSET: _get_topic,
     RequestCode.GET_MIN_OFFSET: _get_topic,
     RequestCode.GET_EARLIEST_MSG_STORETIME: _get_topic,
     # Topics.
-    RequestCode.UPDATE_AND_CREATE_TOPIC: _fields(Action.CREATE, topic="topic"),
+    RequestCode.UPDATE_AND_CREATE_TOPIC: _Fields(Action.CREATE, "topic"),
     RequestCode.UPDATE_AND_CREATE_TOPIC_LIST: _create_topics,
-    RequestCode.DELETE_TOPIC_IN_BROKER: _fields(Action.DELETE, topic="topic"),
+    RequestCode.DELETE_TOPIC_IN_BROKER: _Fields(Action.DELETE, "topic"),
     RequestCode.GET_TOPIC_CONFIG: _get_topic,
     RequestCode.GET_TOPIC_STATS_INFO: _get_topic,
     RequestCode.QUERY_TOPIC_CONSUME_BY_WHO: _get_topic,
@@ -254,20 +264,18 @@ PERMISSIONS: dict[int, Needs] = {
     # Groups.
     RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP: _create_group,
     RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST: _create_groups,
-    RequestCode.DELETE_SUBSCRIPTIONGROUP: _fields(Action.DELETE, group="groupName"),
+    RequestCode.DELETE_SUBSCRIPTIONGROUP: _Fields(Action.DELETE, "groupName"),
     RequestCode.GET_SUBSCRIPTIONGROUP_CONFIG: _get_group,
     RequestCode.QUERY_TOPICS_BY_CONSUMER: _get_group,
-    RequestCode.QUERY_SUBSCRIPTION_BY_CONSUMER: _get_both,
+    RequestCode.QUERY_SUBSCRIPTION_BY_CONSUMER: _Fields(Action.GET, "group", "topic"),
     RequestCode.UPDATE_AND_GET_GROUP_FORBIDDEN: _update_both,
     RequestCode.SET_MESSAGE_REQUEST_MODE: _request_mode,
     RequestCode.GET_ALL_SUBSCRIPTIONGROUP_CONFIG: CLUSTER_GET,
     RequestCode.GET_ALL_MESSAGE_REQUEST_MODE: CLUSTER_GET,
     # Offsets.
-    RequestCode.GET_CONSUME_STATS: _fields(Action.GET, topic="topic topicList", group="consumerGroup", lists=True),
+    RequestCode.GET_CONSUME_STATS: _Fields(Action.GET, "consumerGroup", "topic", "topicList", lists=True),
     RequestCode.QUERY_CONSUME_TIME_SPAN: _get_both,
-    RequestCode.QUERY_CORRECTION_OFFSET: _fields(
-        Action.GET, topic="topic", group="filterGroups compareGroup", lists=True
-    ),
+    RequestCode.QUERY_CORRECTION_OFFSET: _Fields(Action.GET, "filterGroups", "compareGroup", "topic", lists=True),
     RequestCode.INVOKE_BROKER_TO_RESET_OFFSET: _update_both,
     RequestCode.INVOKE_BROKER_TO_GET_CONSUMER_STATUS: _get_both,
     RequestCode.CLONE_GROUP_OFFSET: _clone_offset,
@@ -280,7 +288,7 @@ PERMISSIONS: dict[int, Needs] = {
     RequestCode.CONSUME_MESSAGE_DIRECTLY: _consume,
     RequestCode.GET_PRODUCER_CONNECTION_LIST: CLUSTER_GET,
     RequestCode.GET_ALL_PRODUCER_INFO: CLUSTER_GET,
-    RequestCode.RESUME_CHECK_HALF_MESSAGE: _fields(Action.UPDATE, topic="topic"),
+    RequestCode.RESUME_CHECK_HALF_MESSAGE: _Fields(Action.UPDATE, "topic"),
     # The broker.
     RequestCode.UPDATE_BROKER_CONFIG: CLUSTER_UPDATE,
     RequestCode.GET_BROKER_CONFIG: CLUSTER_GET,

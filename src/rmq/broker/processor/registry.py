@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...remoting.codes import RequestCode, ResponseCode
 from ...remoting.fields import FieldError
 from ...remoting.json_body import BodyError
+from ...rpc.channel_hub import not_supported
 from ...rpc.errors import RequestRefused
 from ..topic_attributes import AttributeRefused
 from .admin.auth import AuthAdmin
@@ -79,6 +80,7 @@ class Processors:
     def register(self, server: ChannelHub) -> None:
         for code, processor in self.table.items():
             server.register(code, _refusing(self._access.guard(code, processor)))
+        server.default(self._access.guard_unknown(not_supported))
 
 
 def administration(context: BrokerContext) -> dict[RequestCode, Processor]:

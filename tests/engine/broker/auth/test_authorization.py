@@ -102,6 +102,11 @@ def test_administration_needs_the_cluster(case: Case) -> None:
     assert case.alice.ask(RequestCode.CLEAN_UNUSED_TOPIC).code == ResponseCode.SUCCESS
 
 
+def test_stranger_learns_of_no_code_whether_it_exists(case: Case) -> None:
+    assert SigningClient(case.broker, None).refusal(31000) == "username cannot be null."
+    assert case.alice.ask(31000).code == ResponseCode.REQUEST_CODE_NOT_SUPPORTED
+
+
 # -- policies
 
 

@@ -17,6 +17,10 @@ def admin() -> SigningClient:
     return SigningClient(protected(), ADMIN)
 
 
+#: As Apache answers these codes: it leaves the remark that every answer begins with.
+DONE = (0, "not set any response code")
+
+
 def ask(admin: SigningClient, code: int, fields: dict[str, str], body: Any = None) -> tuple[int, str | None]:
     answer = admin.ask(code, fields, b"" if body is None else json.dumps(body).encode())
     return answer.code, answer.remark
@@ -39,7 +43,7 @@ def test_user_is_created_changed_shown_and_deleted(admin: SigningClient) -> None
     name = {"username": "alice"}
     user = {"username": "alice", "userType": "Normal", "userStatus": "enable"}
     assert json.loads(admin.ok(RequestCode.AUTH_GET_USER, name).body) == user
-    assert ask(admin, RequestCode.AUTH_UPDATE_USER, name, {"userType": "Super", "userStatus": "disable"}) == (0, None)
+    assert ask(admin, RequestCode.AUTH_UPDATE_USER, name, {"userType": "Super", "userStatus": "disable"}) == DONE
     changed = {**user, "userType": "Super", "userStatus": "disable"}
     assert json.loads(admin.ok(RequestCode.AUTH_GET_USER, name).body) == changed
     users = json.loads(admin.ok(RequestCode.AUTH_LIST_USER).body)
@@ -47,10 +51,10 @@ def test_user_is_created_changed_shown_and_deleted(admin: SigningClient) -> None
     assert [item["username"] for item in json.loads(admin.ok(RequestCode.AUTH_LIST_USER, {"filter": "lic"}).body)] == [
         "alice"
     ]
-    assert ask(admin, RequestCode.AUTH_DELETE_USER, name) == (0, None)
+    assert ask(admin, RequestCode.AUTH_DELETE_USER, name) == DONE
     assert admin.ok(RequestCode.AUTH_GET_USER, name).body == b""
     assert admin.ok(RequestCode.AUTH_LIST_USER, {"filter": "lic"}).body == b""
-    assert ask(admin, RequestCode.AUTH_DELETE_USER, name) == (0, None)
+    assert ask(admin, RequestCode.AUTH_DELETE_USER, name) == DONE
 
 
 @pytest.mark.parametrize(
@@ -97,17 +101,17 @@ def test_acl_is_created_changed_shown_and_deleted(admin: SigningClient) -> None:
     admin.create_user(ALICE)
     subject = {"subject": "User:alice"}
     assert admin.ok(RequestCode.AUTH_GET_ACL, subject).body == b""
-    assert ask(admin, 3006, subject, acl("Topic:T", actions=["pub", "SUB"], sourceIps=["10.0.0.1"])) == (0, None)
-    assert ask(admin, 3006, subject, acl("Group:g*", decision="deny")) == (0, None)
+    assert ask(admin, 3006, subject, acl("Topic:T", actions=["pub", "SUB"], sourceIps=["10.0.0.1"])) == DONE
+    assert ask(admin, 3006, subject, acl("Group:g*", decision="deny")) == DONE
     first = {"resource": "Topic:T", "actions": ["Pub", "Sub"], "sourceIps": ["10.0.0.1"], "decision": "Allow"}
     second = {"resource": "Group:g*", "actions": ["Pub"], "decision": "Deny"}
     assert shown(admin) == {"subject": "User:alice", "policies": [{"policyType": "Custom", "entries": [first, second]}]}
-    assert ask(admin, 3007, subject, acl("Topic:T", actions=["All"])) == (0, None)
+    assert ask(admin, 3007, subject, acl("Topic:T", actions=["All"])) == DONE
     third = {"resource": "Topic:T", "actions": ["All"], "decision": "Allow"}
     assert shown(admin)["policies"][0]["entries"] == [third, second]
-    assert ask(admin, 3008, {**subject, "resource": "Topic:T"}) == (0, None)
+    assert ask(admin, 3008, {**subject, "resource": "Topic:T"}) == DONE
     assert shown(admin)["policies"][0]["entries"] == [second]
-    assert ask(admin, 3008, {**subject, "resource": "Group:g*", "policyType": "Custom"}) == (0, None)
+    assert ask(admin, 3008, {**subject, "resource": "Group:g*", "policyType": "Custom"}) == DONE
     assert admin.ok(RequestCode.AUTH_GET_ACL, subject).body == b""
     assert ask(admin, 3008, subject) == (16, "The acl is not exist.")
 

@@ -16,6 +16,7 @@ from ....remoting.java_json import dumps_bytes
 from ....rpc.errors import RequestRefused
 from ...auth.auth_metadata import refused, user_info
 from ...auth.model import UserType, by_name
+from ..remarks import NO_RESPONSE_CODE
 from .persisted import answer_when_persisted
 
 if TYPE_CHECKING:
@@ -52,52 +53,58 @@ class AuthAdmin:
         info = self._user_info(request)
         if by_name(UserType, info.user_type) is UserType.SUPER and not self._access.is_super_user(request):
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, _ONLY_BY_SUPER % "create")
-        self._metadata.create_user(info, answer_when_persisted(channel, request), again_is_fine=self._is_slave)
+        self._metadata.create_user(
+            info, answer_when_persisted(channel, request, NO_RESPONSE_CODE), again_is_fine=self._is_slave
+        )
 
     def update_user(self, channel: Channel, request: RemotingCommand) -> None:
         info = self._user_info(request)
         if by_name(UserType, info.user_type) is UserType.SUPER and not self._access.is_super_user(request):
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, _ONLY_BY_SUPER % "update")
         self._protect_super_user(info.username or "", request)
-        self._metadata.update_user(info, answer_when_persisted(channel, request))
+        self._metadata.update_user(info, answer_when_persisted(channel, request, NO_RESPONSE_CODE))
 
     def delete_user(self, channel: Channel, request: RemotingCommand) -> None:
         name = request.ext_fields.get("username", "")
         if not name.strip():
             raise refused("username can not be blank")
         self._protect_super_user(name, request)
-        self._metadata.delete_user(name, answer_when_persisted(channel, request))
+        self._metadata.delete_user(name, answer_when_persisted(channel, request, NO_RESPONSE_CODE))
 
     def get_user(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
         """No body where there is no such user."""
         user = self._metadata.users.get(_username(request))
-        return request.response(ResponseCode.SUCCESS, body=b"" if user is None else user_info(user).encode())
+        return request.response(
+            ResponseCode.SUCCESS, NO_RESPONSE_CODE, body=b"" if user is None else user_info(user).encode()
+        )
 
     def list_users(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
         users = self._metadata.list_users(request.ext_fields.get("filter"))
-        return request.response(ResponseCode.SUCCESS, body=_array([user_info(user) for user in users]))
+        return request.response(
+            ResponseCode.SUCCESS, NO_RESPONSE_CODE, body=_array([user_info(user) for user in users])
+        )
 
     def update_acl(self, channel: Channel, request: RemotingCommand) -> None:
         info = AclInfo.decode(request.body) if request.body else AclInfo()
         if not info.policies:
             raise RequestRefused(ResponseCode.SYSTEM_ERROR, "The body of acl is null")
         subject = request.ext_fields.get("subject")
-        self._metadata.update_acl(subject, info, answer_when_persisted(channel, request))
+        self._metadata.update_acl(subject, info, answer_when_persisted(channel, request, NO_RESPONSE_CODE))
 
     def delete_acl(self, channel: Channel, request: RemotingCommand) -> None:
         fields = request.ext_fields
-        done = answer_when_persisted(channel, request)
+        done = answer_when_persisted(channel, request, NO_RESPONSE_CODE)
         self._metadata.delete_acl(fields.get("subject"), fields.get("policyType"), fields.get("resource"), done)
 
     def get_acl(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
         """No body where the user has no list."""
         info = self._metadata.get_acl(request.ext_fields.get("subject"))
-        return request.response(ResponseCode.SUCCESS, body=b"" if info is None else info.encode())
+        return request.response(ResponseCode.SUCCESS, NO_RESPONSE_CODE, body=b"" if info is None else info.encode())
 
     def list_acls(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
         fields = request.ext_fields
         acls = self._metadata.list_acls(fields.get("subjectFilter"), fields.get("resourceFilter"))
-        return request.response(ResponseCode.SUCCESS, body=_array(acls))
+        return request.response(ResponseCode.SUCCESS, NO_RESPONSE_CODE, body=_array(acls))
 
     def _user_info(self, request: RemotingCommand) -> UserInfo:
         """The header's name wins over the body's."""
