@@ -2,6 +2,7 @@
 """How fast one broker takes and gives messages: pipelined raw frames over loopback, for a few bounded seconds.
 
     python benchmarks/send_pull.py                       starts a broker of its own in a temporary directory
+    python benchmarks/send_pull.py --protected           the same, each request signed, for a user with policies
     python benchmarks/send_pull.py --address HOST:PORT   measures a broker that runs (of either engine)
 
 Frames are built before the clock starts and answers are only counted, so that the generator costs little. "msg/CPU-s"
@@ -20,6 +21,7 @@ Measured on 2 cores (AMD EPYC, VM) that others used too, Python 3.11.2, standard
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import selectors
 import socket
@@ -36,11 +38,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PATHS = [str(ROOT / "src"), str(ROOT / "plugins" / "module_utils")]
 sys.path[:0] = PATHS
 
+from rmq.client.remoting_client import RemotingClient  # noqa: E402
 from rmq.remoting.codes import RequestCode  # noqa: E402
 from rmq.remoting.command import RemotingCommand  # noqa: E402
 from rmq.remoting.frame import FrameDecoder  # noqa: E402
 from rmq.remoting.message import BatchItem, encode_batch_body  # noqa: E402
 from rmq.remoting.send_header import SendHeader  # noqa: E402
+from rmq.remoting.signature import SessionCredentials, sign  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +55,17 @@ PROPERTIES = "UNIQ_KEY\x017F000001000018B4AAC2%012X\x02WAIT\x01true\x02TAGS\x01T
 #: Every answer has it once, and no message has it.
 MARK = b'"serializeTypeCurrentRPC"'
 SETTLE_S = 0.5
+
+
+ADMIN = SessionCredentials("admin", "admin-secret-of-the-benchmark")
+USER = SessionCredentials("benchmark", "user-secret-of-the-benchmark")
+PROTECTION = (
+    "authenticationEnabled=true\nauthorizationEnabled=true\n"
+    f'initAuthenticationUser={{"username":"{ADMIN.access_key}","password":"{ADMIN.secret_key}"}}\n'
+)
+RIGHTS = [
+    {"resource": resource, "actions": ["Pub", "Sub"], "decision": "Allow"} for resource in (f"Topic:{TOPIC}", "Group:*")
+]
 
 
 @dataclass
@@ -98,14 +113,14 @@ CASES = [
 class Load:
     """Connections that each keep so many requests outstanding."""
 
-    def __init__(self, case: Case, address: tuple[str, int]) -> None:
+    def __init__(self, case: Case, address: tuple[str, int], user: SessionCredentials | None) -> None:
         self._case = case
         self._selector = selectors.DefaultSelector()
         self._connections: list[tuple[socket.socket, list[bytes]]] = []
         #: Windows of frames that are sent again and again; the broker reads each anew.
         for index in range(case.connections):
             first = index * case.outstanding
-            frames = [case.request(first + number).encode() for number in range(case.outstanding)]
+            frames = [encoded(case.request(first + number), user) for number in range(case.outstanding)]
             connection = socket.create_connection(address)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connections.append((connection, frames))
@@ -134,14 +149,29 @@ class Load:
             connection.close()
 
 
+def encoded(command: RemotingCommand, user: SessionCredentials | None) -> bytes:
+    if user is not None:
+        sign(command, user)
+    return command.encode()
+
+
+def make_user(address: tuple[str, int]) -> None:
+    name, subject = USER.access_key, f"User:{USER.access_key}"
+    acl = {"subject": subject, "policies": [{"policyType": "Custom", "entries": RIGHTS}]}
+    with RemotingClient(f"{address[0]}:{address[1]}", credentials=ADMIN) as client:
+        user = json.dumps({"password": USER.secret_key}).encode()
+        client.call(RequestCode.AUTH_CREATE_USER, {"username": name}, user)
+        client.call(RequestCode.AUTH_CREATE_ACL, {"subject": subject}, json.dumps(acl).encode())
+
+
 @contextmanager
-def own_broker() -> Iterator[tuple[tuple[str, int], int]]:
+def own_broker(more_settings: str) -> Iterator[tuple[tuple[str, int], int]]:
     with tempfile.TemporaryDirectory(prefix="rmq-benchmark-") as directory:
         port = free_port()
         settings = Path(directory) / "broker.conf"
         settings.write_text(
             f"brokerName=broker-a\nbrokerIP1=127.0.0.1\nbindAddress=127.0.0.1\nlistenPort={port}\n"
-            f"storePathRootDir={directory}/store\n",
+            f"storePathRootDir={directory}/store\n{more_settings}",
             encoding="utf-8",
         )
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "HOME": directory}
@@ -176,20 +206,22 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def check(case: Case, address: tuple[str, int]) -> None:
+def check(case: Case, address: tuple[str, int], user: SessionCredentials | None) -> None:
     """One request of the case is answered with code 0: counting refusals would measure nothing."""
     decoder = FrameDecoder()
     with socket.create_connection(address) as connection:
-        connection.sendall(case.request(0).encode())
+        connection.sendall(encoded(case.request(0), user))
         while not (answers := decoder.feed(connection.recv(1 << 20))):
             pass
     if answers[0].code:
         raise SystemExit(f"{case.name}: answer {answers[0].code}, {answers[0].remark}")
 
 
-def measure(case: Case, address: tuple[str, int], pid: int | None, seconds: float) -> str:
-    check(case, address)
-    load = Load(case, address)
+def measure(
+    case: Case, address: tuple[str, int], pid: int | None, seconds: float, user: SessionCredentials | None = None
+) -> str:
+    check(case, address, user)
+    load = Load(case, address, user)
     load.start()
     load.run(SETTLE_S)
     before_cpu, before = cpu_seconds(pid) if pid else 0.0, time.monotonic()
@@ -205,6 +237,7 @@ def main() -> None:
     parser.add_argument("--address", help="HOST:PORT of a broker that runs")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each case (default 2)")
     parser.add_argument("--case", default="", help="only cases whose name contains this")
+    parser.add_argument("--protected", action="store_true", help="with authentication and authorization")
     options = parser.parse_args()
     cases = [case for case in CASES if options.case in case.name]
     if options.address:
@@ -212,9 +245,12 @@ def main() -> None:
         for case in cases:
             print(measure(case, (host, int(port)), None, options.seconds), flush=True)
         return
-    with own_broker() as (address, pid):
+    with own_broker(PROTECTION if options.protected else "") as (address, pid):
+        if options.protected:
+            make_user(address)
         for case in cases:
-            print(measure(case, address, pid, options.seconds), flush=True)
+            user = USER if options.protected else None
+            print(measure(case, address, pid, options.seconds, user), flush=True)
 
 
 if __name__ == "__main__":

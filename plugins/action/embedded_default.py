@@ -33,7 +33,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         groups = variables.get("groups", {})
         if any(groups.get(group) for group in embedded.GROUPS):
-            return {**result, "changed": False, "nodes": [], "msg": ""}
+            return {**result, "changed": False, "nodes": [], "msg": "", "has_secrets": False}
         sources = list(variables.get("ansible_inventory_sources") or [])
         if embedded.is_inventory_given(sources):
             raise AnsibleActionFail(
@@ -45,9 +45,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             mode, nodes = self._nodes(arguments)
         except embedded.EmbeddedError as error:
             raise AnsibleActionFail(str(error)) from error
+        has_secrets = any(node.has_secrets for node in nodes)
+        # What is returned is printed under -v.
+        hidden = {"_ansible_no_log": True} if has_secrets else {}
         return {
             **result,
+            **hidden,
             "changed": False,
+            "has_secrets": has_secrets,
             "mode": mode,
             "nodes": [node.as_host() for node in nodes],
             "msg": f"No inventory given, so {mode} on this machine: {len(nodes)} nodes.",

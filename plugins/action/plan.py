@@ -47,7 +47,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(_report(lines))
         fact = plan.as_fact()
         _add_engine_files(fact)
-        return {**result, "changed": False, "ansible_facts": {"rocketmq_plan": fact}}
+        # What is returned is printed under -v.
+        hidden = {"_ansible_no_log": True} if plan.has_secrets else {}
+        return {**result, **hidden, "changed": False, "ansible_facts": {"rocketmq_plan": fact}}
 
 
 def _mode_of(hosts: list[dict[str, Any]], looks: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ import os
 import stat
 import tempfile
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Protocol
+from typing import Any, Dict, List, Optional, Protocol, Sequence
 
 # A diff of a longer file is a nuisance, and no file that we render comes near it.
 MAX_DIFF_BYTES = 100_000
@@ -53,6 +53,8 @@ class File:
     owner: Optional[str] = None
     group: Optional[str] = None
     sensitive: bool = False
+    # Settings whose lines keep their values to themselves in a diff.
+    hidden_keys: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,26 @@ def _content_change(file: File) -> Change:
         return Change(file.path, "(hidden)\n", "(hidden, changed)\n")
     if file.content is None:
         return Change(file.path, _digest_line(digest_of(file.path)), _digest_line(file.sha256))
-    return Change(file.path, _text_of(file.path), file.content)
+    before, after = _text_of(file.path), file.content
+    if file.hidden_keys:
+        shown = _without_values(before, file.hidden_keys), _without_values(after, file.hidden_keys)
+        # Only a hidden value changed: say that much.
+        before, after = shown if shown[0] != shown[1] else (shown[0], shown[1] + "(hidden, changed)\n")
+    return Change(file.path, before, after)
+
+
+def _without_values(text: str, keys: Sequence[str]) -> str:
+    """The lines of a properties file with the values of these keys left out, also where they go on in a next line."""
+    lines: List[str] = []
+    in_hidden = False
+    for line in text.splitlines(True):
+        key = next((key for key in keys if line.lstrip().startswith(key)), None)
+        if in_hidden or key is not None:
+            lines.append("" if in_hidden else f"{key}=(hidden)\n")
+            in_hidden = line.rstrip("\r\n").endswith("\\")
+        else:
+            lines.append(line)
+    return "".join(lines)
 
 
 def _digest_line(digest: Optional[str]) -> str:

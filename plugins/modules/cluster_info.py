@@ -56,6 +56,14 @@ options:
     description: Seconds to wait at most.
     type: int
     default: 60
+  access_key:
+    description: Name of a user who may ask, where brokers have C(authenticationEnabled).
+    type: str
+    default: ""
+  secret_key:
+    description: That user's secret. It signs the requests and does not travel.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -110,13 +118,14 @@ brokers:
 """
 
 import time
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.cluster_view import Broker, View, listed_brokers, look, missing, table
 from ..module_utils.rmq.client.address import parse_name_servers
 from ..module_utils.rmq.client.connections import Connections
+from ..module_utils.rmq.remoting.signature import SessionCredentials
 
 _POLL_S = 0.2
 # One peer that is silent must not eat the whole wait.
@@ -129,10 +138,15 @@ _BROKER = {
 }
 
 
-def _watch(name_servers: Sequence[str], wanted: Sequence[Broker], timeout_s: float) -> Tuple[View, List[str]]:
+def _watch(
+    name_servers: Sequence[str],
+    wanted: Sequence[Broker],
+    timeout_s: float,
+    credentials: Optional[SessionCredentials],
+) -> Tuple[View, List[str]]:
     """The last view and what it lacked."""
     deadline = time.monotonic() + timeout_s
-    with Connections(_ANSWER_MS) as connections:
+    with Connections(_ANSWER_MS, credentials) as connections:
         while True:
             view = look(connections, name_servers, wanted)
             lacking = missing(wanted, view) if wanted else []
@@ -164,7 +178,10 @@ def main() -> None:
             "namesrv_addr": {"type": "str", "required": True},
             "brokers": {"type": "list", "elements": "dict", "default": [], "options": _BROKER},
             "timeout": {"type": "int", "default": 60},
+            "access_key": {"type": "str", "default": "", "no_log": False},
+            "secret_key": {"type": "str", "default": "", "no_log": True},
         },
+        required_together=[("access_key", "secret_key")],
         supports_check_mode=True,
     )
     params = module.params
@@ -180,7 +197,10 @@ def main() -> None:
             missing=[],
             table=[f"would wait until {params['namesrv_addr']} list {names} and all slaves are in sync"],
         )
-    view, lacking = _watch(name_servers, wanted, params["timeout"])
+    credentials = None
+    if params["access_key"]:
+        credentials = SessionCredentials(params["access_key"], params["secret_key"])
+    view, lacking = _watch(name_servers, wanted, params["timeout"], credentials)
     brokers = wanted or listed_brokers(view.listings)
     result = {"missing": lacking, "table": table(brokers, view), "brokers": _rows(brokers, view)}
     if lacking:

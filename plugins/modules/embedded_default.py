@@ -66,6 +66,10 @@ nodes:
   returned: always
   type: list
   elements: dict
+has_secrets:
+  description: Whether variables of the nodes hold secrets, so that they should not be printed.
+  returned: always
+  type: bool
 msg:
   description: One line that says so.
   returned: always

@@ -68,6 +68,14 @@ options:
       content:
         description: Text of the file, written as UTF-8.
         type: str
+      secret_content:
+        description: The same for text with secrets in it, which is kept out of every log.
+        type: str
+      hidden_keys:
+        description: Keys of a properties file whose values a diff does not show.
+        type: list
+        elements: str
+        default: []
       src:
         description: A file on the host to copy the content from.
         type: path
@@ -142,6 +150,8 @@ _OWNED = {
 _FILE = dict(
     _OWNED,
     content={"type": "str", "no_log": False},
+    secret_content={"type": "str", "no_log": True},
+    hidden_keys={"type": "list", "elements": "str", "default": [], "no_log": False},
     src={"type": "path"},
     sha256={"type": "str", "required": True},
     sensitive={"type": "bool", "default": False},
@@ -172,6 +182,12 @@ def _known_group(name: Any) -> Any:
         return None
 
 
+def _file(item: Dict[str, Any]) -> File:
+    secret = item["secret_content"]
+    rest = {name: value for name, value in item.items() if name != "secret_content"}
+    return File(**(rest if secret is None else dict(rest, content=secret)))
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={"directories": _list_of(_OWNED), "files": _list_of(_FILE), "links": _list_of(_LINK)},
@@ -182,7 +198,7 @@ def main() -> None:
         directories, files = _without_strangers(directories), _without_strangers(files)
     manifest = Manifest(
         [Directory(**item) for item in directories],
-        [File(**item) for item in files],
+        [_file(item) for item in files],
         [Link(**item) for item in module.params["links"]],
     )
     absent = missing(manifest)

@@ -20,6 +20,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.vars.manager import VariableManager
 
 from ..module_utils.node_paths import NodePaths, default_home
+from ..module_utils.rmq.topology.limits import SECRET_KEYS
 
 GROUPS = ("rocketmq_namesrv", "rocketmq_broker")
 MODES = ("single-master", "2m-noslave", "2m-2s-async", "2m-2s-sync")
@@ -39,6 +40,13 @@ class EmbeddedNode:
     name: str
     group: str
     variables: dict[str, Any]
+
+    @property
+    def has_secrets(self) -> bool:
+        config = self.variables.get("rocketmq_broker_config")
+        return "rocketmq_admin_secret_key" in self.variables or (
+            isinstance(config, dict) and not SECRET_KEYS.isdisjoint(config)
+        )
 
     def as_host(self) -> dict[str, Any]:
         # Ansible runs on this machine already: its own interpreter need not be looked for.

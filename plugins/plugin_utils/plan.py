@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..module_utils.rmq.topology import derive, inventory, machine_rules
 from ..module_utils.rmq.topology.address import ip_of
+from ..module_utils.rmq.topology.credentials import parse_credentials
 from ..module_utils.rmq.topology.fault import Fault
 from ..module_utils.rmq.topology.kind import Engine, Kind
+from ..module_utils.rmq.topology.limits import SECRET_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 GROUP_OF_KIND = {Kind.NAMESRV: "rocketmq_namesrv", Kind.BROKER: "rocketmq_broker"}
 # Facts and results of our own roles, which are no variables of the user's.
 RUN_FACTS = frozenset(("rocketmq_plan", "rocketmq_look", "rocketmq_files", "rocketmq_start", "rocketmq_cluster"))
+_ADMIN = ("rocketmq_admin_access_key", "rocketmq_admin_secret_key")
+_AUTH_KEYS = SECRET_KEYS | {"authenticationEnabled", "authorizationEnabled"}
 _CONNECTION_VARIABLES = ("ansible_host", "ansible_port", "ansible_connection")
 # A new broker makes its first commit log file and soon the second.
 _FIRST_COMMIT_LOGS = 2
@@ -66,6 +70,9 @@ class ClusterPlan:
 
     namesrv_addr: str
     brokers: list[dict[str, Any]]
+    # By whom the brokers are asked where they have authenticationEnabled; empty where they do not.
+    access_key: str = ""
+    secret_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,11 @@ class Plan:
 
     def as_fact(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def has_secrets(self) -> bool:
+        clusters = any(cluster.secret_key for cluster in self.clusters.values())
+        return clusters or any(SECRET_KEYS & node.settings.keys() for node in self.nodes.values())
 
 
 def variables_of(host: str, kind: Kind, hostvars: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +120,7 @@ def make_plan(
         node.host: _node_plan(topology, node, variables[node.host], looks.get(node.host, {}), node.host in leaders)
         for node in topology.nodes
     }
-    return Plan(mode, plans, _clusters(topology)), []
+    return Plan(mode, plans, _clusters(topology, plans, variables)), []
 
 
 def _no_apache(node: Node) -> Fault:
@@ -149,10 +161,19 @@ def _node_plan(
         user=node.user or "rocketmq",
         settings=settings,
         preflight=_preflight(node, variables, settings),
-        variables={name: value for name, value in variables.items() if name not in ("host", "kind")},
+        variables=_recorded(variables) if variables.get("rocketmq_embedded") else {},
         restart_rank=1 if node.is_slave else 2 if node.is_broker else 3,
         strays=sorted(_strays(topology, node, look)) if leader else [],
     )
+
+
+def _recorded(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What check and stop need to find this node again: no secret, and nothing that would ask for one."""
+    kept = {name: value for name, value in variables.items() if name not in ("host", "kind", *_ADMIN)}
+    config = kept.get("rocketmq_broker_config")
+    if isinstance(config, dict):
+        kept["rocketmq_broker_config"] = {key: value for key, value in config.items() if key not in _AUTH_KEYS}
+    return kept
 
 
 def _preflight(node: Node, variables: Mapping[str, Any], settings: Mapping[str, str]) -> dict[str, Any]:
@@ -182,7 +203,9 @@ def _first_bytes(settings: Mapping[str, str]) -> int:
     return _FIRST_COMMIT_LOGS * int(settings.get("mappedFileSizeCommitLog", _APACHE_COMMIT_LOG_BYTES))
 
 
-def _clusters(topology: Topology) -> dict[str, ClusterPlan]:
+def _clusters(
+    topology: Topology, plans: Mapping[str, NodePlan], variables: Mapping[str, Mapping[str, Any]]
+) -> dict[str, ClusterPlan]:
     clusters = {}
     for name, nodes in topology.clusters().items():
         brokers = [node for node in nodes if node.is_broker]
@@ -198,8 +221,23 @@ def _clusters(topology: Topology) -> dict[str, ClusterPlan]:
                 }
                 for node in brokers
             ],
+            *_administrator([plans[node.host].settings for node in brokers], [variables[node.host] for node in nodes]),
         )
     return clusters
+
+
+def _administrator(settings: Sequence[Mapping[str, str]], variables: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Whom the user named; else the inner client, whose secret is what the brokers' files say; else the first user."""
+    for item in variables:
+        given = tuple(str(item.get(name) or "") for name in _ADMIN)
+        if all(given):
+            return given[0], given[1]
+    for key in ("innerClientAuthenticationCredentials", "initAuthenticationUser"):
+        for broker in settings:
+            found = parse_credentials(key, broker.get(key, ""))
+            if found is not None:
+                return found
+    return "", ""
 
 
 # ---- what was deployed before -------------------------------------------------------------------------------------
@@ -223,7 +261,7 @@ def record_of(plan: Mapping[str, Any], host: str) -> dict[str, Any]:
                 "group": GROUP_OF_KIND[Kind(node["kind"])],
                 "role": _role_text(node["kind"], node["broker_name"], node["broker_id"]),
                 # Without an inventory, check and stop find their nodes here.
-                "variables": node["variables"] if node["variables"].get("rocketmq_embedded") else {},
+                "variables": node["variables"],
             }
             for node in together
         },

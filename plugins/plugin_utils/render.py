@@ -18,6 +18,7 @@ import jinja2
 
 from ..module_utils.node_paths import NodePaths, unit_name
 from ..module_utils.rmq.topology import properties
+from ..module_utils.rmq.topology.limits import SECRET_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +95,8 @@ def render_node(root: Path, node: Mapping[str, Any], look: Mapping[str, Any], ar
     command = _command(node, look, paths, archive)
     environment = {"ROCKETMQ_HOME": look["home"], "ROCKETMQ_LOG_DIR": paths.log_dir}
     fingerprint = _digest(json.dumps([settings, command, environment], sort_keys=True))
-    files = [_owned({"path": _conf_path(node, paths), **_text(settings, "0640")}, "root" if systemd else None, user)]
+    conf = _settings_file(settings, node["settings"], systemd=systemd)
+    files = [_owned({"path": _conf_path(node, paths), **conf}, "root" if systemd else None, user)]
     if systemd:
         unit = _unit(root, node, paths, command=command, environment=environment)
         files.append({"path": f"/etc/systemd/system/{unit_name(node['cluster'], node['host'])}", **_text(unit, "0644")})
@@ -114,6 +116,17 @@ def render_node(root: Path, node: Mapping[str, Any], look: Mapping[str, Any], ar
         },
         fingerprint,
     )
+
+
+def _settings_file(text: str, settings: Mapping[str, str], *, systemd: bool) -> dict[str, Any]:
+    """Readable by the service alone; where it holds a secret, also hidden from logs and diffs."""
+    # In any case: a secret that goes away stands on the other side of the diff.
+    hidden = {"hidden_keys": sorted(SECRET_KEYS)}
+    if SECRET_KEYS.isdisjoint(settings):
+        return {**_text(text, "0640"), **hidden}
+    # Without systemd the group is the user's own, and others may be in it.
+    mode = "0640" if systemd else "0600"
+    return {"mode": mode, "secret_content": text, "sha256": _digest(text), **hidden}
 
 
 def supervised(python: str, archive: str, paths: NodePaths, command: list[str]) -> list[str]:

@@ -118,3 +118,31 @@ def test_link_is_moved_to_its_new_target(tmp_path: Path) -> None:
     moved = run_module(manifest, {"links": [dict(link, target="rmq-2.pyz")]})
     assert (tmp_path / "rmq.pyz").readlink() == Path("rmq-2.pyz")
     assert moved["diff"][0]["before"] == "link to rmq-1.pyz\n"
+
+
+def secret_file(path: Path, content: str) -> dict[str, Any]:
+    file = text_file(path, content, hidden_keys=["initAuthenticationUser"])
+    return {**file, "secret_content": file.pop("content")}
+
+
+def test_diff_of_settings_shows_everything_but_their_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "broker.conf"
+    path.write_text("brokerId=0\ninitAuthenticationUser={canary-1}\\\n  canary-2\nlistenPort=1\n")
+    done = run_module(manifest, {"files": [secret_file(path, "brokerId=0\ninitAuthenticationUser={canary-3}\n")]})
+    (diff,) = done["diff"]
+    assert (diff["before"], diff["after"]) == (
+        "brokerId=0\ninitAuthenticationUser=(hidden)\nlistenPort=1\n",
+        "brokerId=0\ninitAuthenticationUser=(hidden)\n",
+    )
+    assert "canary" not in str(done)
+    assert "canary-3" in path.read_text()
+
+
+def test_secret_that_alone_has_changed_shows_as_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "broker.conf"
+    path.write_text("initAuthenticationUser={canary-1}\n")
+    (diff,) = run_module(manifest, {"files": [secret_file(path, "initAuthenticationUser={canary-2}\n")]})["diff"]
+    assert (diff["before"], diff["after"]) == (
+        "initAuthenticationUser=(hidden)\n",
+        "initAuthenticationUser=(hidden)\n(hidden, changed)\n",
+    )

@@ -212,3 +212,58 @@ def test_variables_are_read_without_ansibles_own_and_without_our_facts() -> None
         "rocketmq_broker_id": 1,
         "ansible_host": "192.0.2.1",
     }
+
+
+# ---- secrets ------------------------------------------------------------------------------------------------------
+
+AUTH = {
+    "authenticationEnabled": True,
+    "authorizationEnabled": True,
+    "initAuthenticationUser": '{"username":"admin","password":"canary-1"}',
+    "innerClientAuthenticationCredentials": '{"accessKey":"inner","secretKey":"canary-2"}',
+}
+
+
+def protected_plan(mode: str = "2m-2s-async", **more: Any) -> plan.Plan:
+    return planned(mode, rocketmq_broker_config=AUTH, **more)
+
+
+def test_settings_with_a_secret_are_hidden_and_for_the_service_alone() -> None:
+    made = rendered(protected_plan(), "broker-a", service_manager="systemd")
+    settings = next(file for file in made.manifest["files"] if file["path"].endswith("broker.conf"))
+    assert (settings["owner"], settings["group"], settings["mode"]) == ("root", "rocketmq", "0640")
+    assert "canary-1" in settings["secret_content"]
+    assert "content" not in settings
+    assert settings["hidden_keys"] == ["initAuthenticationUser", "innerClientAuthenticationCredentials"]
+    by_user = rendered(protected_plan(), "broker-a").manifest["files"]
+    assert next(file for file in by_user if file["path"].endswith("broker.conf"))["mode"] == "0600"
+    assert "canary" not in str(made.service)
+
+
+def test_secret_that_goes_away_is_hidden_on_the_other_side_of_the_diff() -> None:
+    made = rendered(planned("2m-2s-async"), "broker-a")
+    settings = next(file for file in made.manifest["files"] if file["path"].endswith("broker.conf"))
+    assert "innerClientAuthenticationCredentials" in settings["hidden_keys"]
+
+
+def test_record_of_the_deployment_holds_no_secret_and_asks_for_none() -> None:
+    made = protected_plan(rocketmq_admin_access_key="root", rocketmq_admin_secret_key="canary-3")
+    record = plan.record_of(made.as_fact(), "broker-a")
+    assert "canary" not in str(record)
+    config = record["nodes"]["broker-a-s"]["variables"]["rocketmq_broker_config"]
+    assert not set(AUTH) & set(config)
+
+
+def test_playbooks_ask_protected_brokers_by_who_is_named_else_as_the_brokers_do() -> None:
+    def administrator(made: plan.Plan) -> tuple[str, str]:
+        (cluster,) = made.clusters.values()
+        return cluster.access_key, cluster.secret_key
+
+    assert administrator(planned("2m-2s-async")) == ("", "")
+    assert not planned("2m-2s-async").has_secrets
+    assert administrator(protected_plan()) == ("inner", "canary-2")
+    assert protected_plan().has_secrets
+    named = protected_plan(rocketmq_admin_access_key="root", rocketmq_admin_secret_key="canary-3")
+    assert administrator(named) == ("root", "canary-3")
+    alone = {key: value for key, value in AUTH.items() if not key.startswith("inner")}
+    assert administrator(planned("single-master", rocketmq_broker_config=alone)) == ("admin", "canary-1")

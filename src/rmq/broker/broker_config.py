@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from ..store.config import BrokerRole
+from ..topology.limits import SECRET_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,11 @@ SettingValue = str | int | float | bool
 def _key(name: str, default: Any) -> Any:
     """A field that is read from the setting `name`."""
     return field(default=default, metadata={"key": name})
+
+
+def _secret_key(name: str) -> Any:
+    """A field that nobody is shown."""
+    return field(default="", repr=False, metadata={"key": name})
 
 
 def _dynamic_key(name: str, default: Any) -> Any:
@@ -70,6 +76,14 @@ class BrokerConfig:
     timer_wheel_enable: bool = _key("timerWheelEnable", True)
     validate_system_topic_when_update_topic: bool = _dynamic_key("validateSystemTopicWhenUpdateTopic", True)
     enable_mixed_message_type: bool = _dynamic_key("enableMixedMessageType", False)
+
+    # Users and access control.
+    authentication_enabled: bool = _key("authenticationEnabled", False)
+    authorization_enabled: bool = _key("authorizationEnabled", False)
+    authentication_whitelist: str = _key("authenticationWhitelist", "")
+    authorization_whitelist: str = _key("authorizationWhitelist", "")
+    init_authentication_user: str = _secret_key("initAuthenticationUser")
+    inner_client_authentication_credentials: str = _secret_key("innerClientAuthenticationCredentials")
 
     # Sending.
     max_message_size_bytes: int = _key("maxMessageSize", 4194304)
@@ -169,7 +183,7 @@ class BrokerConfig:
         return _parts(self.namesrv_addr)
 
     def to_properties(self) -> dict[str, str]:
-        """Setting -> value in Java's spelling, for GET_BROKER_CONFIG."""
+        """Setting -> value in Java's spelling, for GET_BROKER_CONFIG; show it by `without_secrets` alone."""
         return {item.metadata["key"]: java_text(getattr(self, item.name)) for item in fields(self)}
 
 
@@ -184,6 +198,11 @@ def java_text(value: object) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     return str(value)
+
+
+def without_secrets(values: Mapping[str, str]) -> dict[str, str]:
+    """Settings as they may be shown."""
+    return {key: "********" if key in SECRET_KEYS and value else value for key, value in values.items()}
 
 
 #: What the broker honours itself; the store's keys are in `store.config`.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..remoting.message_id import UniqueIdFactory
     from ..store.ha.ha_runtime_info import HaRuntimeInfo
     from ..store.message_store import MessageStore
+    from .auth.access_control import AccessControl
+    from .auth.auth_metadata import AuthMetadata
     from .broker_config import BrokerConfig
     from .broker_stats import BrokerStats
     from .consumer_filter_manager import ConsumerFilterManager
@@ -43,6 +45,8 @@ class BrokerContext:
     reactor: Reactor
     clock: Clock
     store: MessageStore
+    auth_metadata: AuthMetadata
+    access: AccessControl
     topics: TopicConfigManager
     groups: SubscriptionGroupManager
     offsets: ConsumerOffsetManager
@@ -75,4 +79,12 @@ class BrokerContext:
     @property
     def stored_tables(self) -> tuple[StoredTable, ...]:
         """What is read from files before the loop runs, and written for the last time at a clean stop."""
-        return (self.topics, self.groups, self.offsets, self.request_modes, self.schedule, self.filters)
+        return (
+            self.auth_metadata,
+            self.topics,
+            self.groups,
+            self.offsets,
+            self.request_modes,
+            self.schedule,
+            self.filters,
+        )

@@ -24,7 +24,12 @@ from ..store.config_manager import ConfigManager
 from ..store.errors import StoreError
 from ..store.message_store import MessageStore
 from ..topology.kind import Kind
-from .broker_config import DYNAMIC_KEYS, BrokerConfig, java_text
+from .auth.access_control import AccessControl
+from .auth.auth_codes import GET_AUTH_METADATA
+from .auth.auth_metadata import AuthMetadata
+from .auth.auth_synchronize import AuthMetadataCopy, AuthMetadataProcessor
+from .auth.settings import first_user, inner_credentials
+from .broker_config import DYNAMIC_KEYS, BrokerConfig, java_text, without_secrets
 from .broker_context import BrokerContext
 from .broker_outer_api import BrokerOuterApi
 from .broker_stats import SAMPLE_INTERVAL_MS, BrokerStats
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..env import Disk, Reactor
+    from ..rpc import Processor
     from ..rpc.channel import Channel
     from ..store.ha import HaRuntimeInfo
     from .broker_config import SettingValue
@@ -117,10 +123,12 @@ class BrokerController:
         self._environment = environment
         self._settings = dict(settings)
         self._reactor = reactor = environment.reactor
+        self._dice = environment.dice
         to_store = store_config(config, settings, memory_bytes=environment.memory_bytes)
         self.store = MessageStore(to_store, environment.disk, reactor, on_fatal=on_fatal)
         self.server = RemotingServer(reactor, limits=environment.limits)
-        self._client = OutboundClient(reactor)
+        self._inner_credentials = inner_credentials(config)
+        self._client = OutboundClient(reactor, credentials=self._inner_credentials)
         self.context = self._make_context(settings, to_store.delay_levels_ms)
         self.processors = Processors(self.context, environment.dice)
         self.outer_api = BrokerOuterApi(
@@ -150,6 +158,7 @@ class BrokerController:
             raise StoreError(str(error)) from None
         for manager in context.stored_tables:
             manager.load()
+        context.auth_metadata.init_users(first_user(self.config), self._inner_credentials)
         context.transactions.metrics.load()
         if not self.config.is_slave:
             context.transactions.load()
@@ -164,7 +173,10 @@ class BrokerController:
         """On the loop. Raises OSError when a port is taken; the broker must then be shut down."""
         self.processors.register(self.server)
         for code in PRIVATE_CODES:
-            self.server.register(code, self.replication.answer)
+            self._register(code, self.replication.answer)
+        self._register(
+            GET_AUTH_METADATA, AuthMetadataProcessor(self.context.auth_metadata, self.context.access, self._dice)
+        )
         self.server.on_channel_closed(self._channel_closed)
         self.store.on_arrive(self._message_arrived)
         for host in self.config.listen_hosts:
@@ -174,6 +186,9 @@ class BrokerController:
         for repeating in self._repeating:
             repeating.start()
         self.outer_api.start()
+
+    def _register(self, code: int, processor: Processor) -> None:
+        self.server.register(code, self.context.access.guard(code, processor))
 
     def shutdown(self, done: Callable[[], None]) -> None:
         """On the loop. done is called when everything is written and the store is closed; an OSError on the way is
@@ -207,8 +222,9 @@ class BrokerController:
     def _make_context(self, settings: Mapping[str, SettingValue], delay_levels_ms: tuple[int, ...]) -> BrokerContext:
         config, reactor, dice = self.config, self._reactor, self._environment.dice
 
-        def file(name: str) -> ConfigManager:
-            return ConfigManager(self._environment.disk, Path(config.store_path_root_dir) / "config" / name)
+        def file(name: str, *, private: bool = False) -> ConfigManager:
+            path = Path(config.store_path_root_dir) / "config" / name
+            return ConfigManager(self._environment.disk, path, private=private)
 
         def group_changed(group: str, channels: list[Channel]) -> None:
             if config.notify_consumer_ids_changed_enable:
@@ -220,8 +236,11 @@ class BrokerController:
         filters = ConsumerFilterManager(config, reactor, file("consumerFilter.json"))
         metrics = TransactionMetrics(reactor, file("transactionMetrics"))
         transactions = TransactionalMessageService(config, self.store, offsets, reactor, metrics)
+        auth_metadata = AuthMetadata(reactor, file("auth.json", private=True))
         return BrokerContext(
             config=config,
+            auth_metadata=auth_metadata,
+            access=AccessControl(config, auth_metadata),
             reactor=reactor,
             clock=reactor.clock,
             store=self.store,
@@ -271,8 +290,16 @@ class BrokerController:
                 self._client,
                 lambda: self.registered_name_servers,
                 on_master_online=self.processors.pull.hold.wake_all,
+                auth_copy=self._auth_copy(),
             )
-        return MasterReplication(self.context, to_ha, self._client, lambda: self.registered_name_servers)
+        return MasterReplication(
+            self.context, to_ha, self._client, lambda: self.registered_name_servers, auth_copy=self._auth_copy()
+        )
+
+    def _auth_copy(self) -> AuthMetadataCopy | None:
+        if self._inner_credentials is None:
+            return None
+        return AuthMetadataCopy(self.context.auth_metadata, self._inner_credentials, self._dice)
 
     def _make_repeating(self) -> list[Repeating]:
         config, context, reactor = self.config, self.context, self._reactor
@@ -342,4 +369,5 @@ class BrokerController:
 
 
 def effective_settings(config: BrokerConfig, settings: Mapping[str, SettingValue]) -> dict[str, str]:
-    return {**{key: java_text(value) for key, value in settings.items()}, **config.to_properties()}
+    """As 26 shows them: secrets masked."""
+    return without_secrets({**{key: java_text(value) for key, value in settings.items()}, **config.to_properties()})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..remoting.codes import RequestCode
     from ..rpc import OutboundClient
     from ..store.ha.log_comparison import LogState
+    from .auth.auth_synchronize import AuthMetadataCopy
     from .broker_context import BrokerContext
 
     Done = Callable[[str], None]
@@ -39,8 +40,10 @@ class Rebuild:
         client: OutboundClient,
         address: str,
         whole_tables: dict[RequestCode, Callable[[bytes], None]],
+        *,
+        auth_copy: AuthMetadataCopy | None,
     ) -> None:
-        """whole_tables: as SlaveSynchronize has them."""
+        """whole_tables and auth_copy: as SlaveSynchronize has them."""
         self._context = context
         self._address = address
         self._peer = PairLog(context.config.broker_name, client, lambda: address)
@@ -51,6 +54,7 @@ class Rebuild:
             groups=context.groups,
             offsets=context.offsets,
             whole_tables=whole_tables,
+            auth_copy=auth_copy,
         )
         self._done: Done = lambda why: None
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..remoting.command import RemotingCommand
     from ..rpc import Channel, OutboundClient
     from ..store.ha import HaConfig, HaRuntimeInfo
+    from .auth.auth_synchronize import AuthMetadataCopy
     from .broker_context import BrokerContext
 
 log = logging.getLogger(__name__)
@@ -68,9 +69,13 @@ class MasterReplication:
         config: HaConfig,
         client: OutboundClient,
         name_servers: Callable[[], list[str]],
+        *,
+        auth_copy: AuthMetadataCopy | None,
     ) -> None:
+        """auth_copy: where users are taken from a slave too, for a rebuild."""
         self._context = context
         self._client = client
+        self._auth_copy = auth_copy
         self._schedule = context.schedule
         self._transactions = context.transactions
         self._transaction_check = context.transaction_check
@@ -93,7 +98,8 @@ class MasterReplication:
 
     def prepare(self, done: Callable[[str], None], *, rebuild_from: str) -> None:
         if rebuild_from:
-            Rebuild(self._context, self._client, rebuild_from, whole_tables(self._context)).run(done)
+            tables = whole_tables(self._context)
+            Rebuild(self._context, self._client, rebuild_from, tables, auth_copy=self._auth_copy).run(done)
         else:
             MasterReturn(self._context, self._client, self._repair).run(done)
 
@@ -132,8 +138,10 @@ class SlaveReplication:
         name_servers: Callable[[], list[str]],
         *,
         on_master_online: Callable[[], None],
+        auth_copy: AuthMetadataCopy | None,
     ) -> None:
-        """on_master_online: clients that wait here can go to the master again."""
+        """on_master_online: clients that wait here can go to the master again. auth_copy: where users follow the
+        master's."""
         broker = context.config
         self._master_address: str | None = None
         self._on_master_online = on_master_online
@@ -156,6 +164,7 @@ class SlaveReplication:
             topics=context.topics,
             groups=context.groups,
             offsets=context.offsets,
+            auth_copy=auth_copy,
             whole_tables=whole_tables(context),
         )
 

@@ -5,6 +5,7 @@
 |---|---|---|
 | 21, 201 | topics, subscription groups | each second, answered with an empty page while nothing changes |
 | 43 | consumer offsets | each second; a large table less often (256 KiB a second), each 10 s at the least |
+| 540002 | users and policies (auth_synchronize.py) | each second, answered without a body while nothing changes |
 | 45, 402 | delay offsets, message request mode | each 10 s |
 
 The first round follows at once when the master is known. Apache's slave does all of it each 60 s. The requests are
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 from ..remoting.bodies import ConsumerOffsetSerializeWrapper, SubscriptionGroupWrapper, TopicConfigSerializeWrapper
 from ..remoting.codes import RequestCode, ResponseCode
 from ..remoting.command import RemotingCommand
+from .auth.auth_codes import GET_AUTH_METADATA
 from .offset_merge import OffsetMerge
 from .paged_table import GROUPS, TOPICS, Page, PagedFetch
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from ..env import Reactor, Timer
     from ..remoting.bodies import DataVersion
     from ..rpc import CallFailed, OutboundClient
+    from .auth.auth_synchronize import AuthMetadataCopy
     from .consumer_offset_manager import ConsumerOffsetManager
     from .subscription_group_manager import SubscriptionGroupManager
     from .topic_config_manager import TopicConfigManager
@@ -61,6 +64,7 @@ class SlaveSynchronize:
         groups: SubscriptionGroupManager,
         offsets: ConsumerOffsetManager,
         whole_tables: Mapping[RequestCode, TakeTable],
+        auth_copy: AuthMetadataCopy | None = None,
     ) -> None:
         self._client = client
         self._reactor = reactor
@@ -68,6 +72,7 @@ class SlaveSynchronize:
         self._groups = groups
         self._offsets = offsets
         self._whole_tables = whole_tables
+        self._auth_copy = auth_copy
         self._offset_merge = OffsetMerge()
         self._offsets_body = b""
         self._master_address: str | None = None
@@ -120,6 +125,8 @@ class SlaveSynchronize:
             self._fetch_page(PagedFetch(GROUPS, self._groups.data_version), self._take_groups)
         if self._is_due(RequestCode.GET_ALL_CONSUMER_OFFSET):
             self._ask(RequestCode.GET_ALL_CONSUMER_OFFSET, {}, self._take_offsets)
+        if self._auth_copy is not None and self._is_due(GET_AUTH_METADATA):
+            self._ask(GET_AUTH_METADATA, self._auth_copy.request_fields(), partial(_take_body, self._auth_copy.take))
         for code, take_table in self._whole_tables.items():
             if self._is_due(code):
                 self._due_ms[code] = self._reactor.clock.monotonic_ms() + SLOW_ROUND_MS
@@ -182,7 +189,7 @@ class SlaveSynchronize:
         self._offset_merge.forget()
         self._offsets_body = b""
 
-    def _ask(self, code: RequestCode, fields: dict[str, str], take: Callable[[RemotingCommand], None]) -> None:
+    def _ask(self, code: int, fields: dict[str, str], take: Callable[[RemotingCommand], None]) -> None:
         """Send a request to the master; `take` gets its answer if it is one. Only one request of a code at a time."""
         master_address = self._master_address
         assert master_address is not None

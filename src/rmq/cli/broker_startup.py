@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..broker.broker_config import BrokerConfig
+from ..broker.broker_config import BrokerConfig, without_secrets
 from ..broker.broker_controller import BrokerController, BrokerEnvironment
 from ..rpc import ServerLimits
 from ..store.errors import StoreError
@@ -133,6 +133,7 @@ def _print_config(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     settings |= {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()}
+    settings = without_secrets(settings)
     shown = {key: settings[key] for key in IMPORTANT_KEYS if key in settings}
     print(render(dict(sorted((settings if options.printConfigItem else shown).items()))), end="")  # noqa: T201
     return 0

@@ -74,9 +74,9 @@ class Disk(Protocol):
         """Raises FileNotFoundError."""
         ...
 
-    def replace_file(self, path: Path, data: bytes) -> None:
+    def replace_file(self, path: Path, data: bytes, *, private: bool = False) -> None:
         """Temporary file beside it, fsync, rename, fsync of the directory: readers see the old content or the new,
-        never a mix."""
+        never a mix. A private file is for this process's user alone, from its first byte on."""
         ...
 
     def rename(self, source: Path, target: Path) -> None: ...

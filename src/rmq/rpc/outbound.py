@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..remoting.signature import sign
 from .channel import Channel
 from .channel_hub import ChannelHub, Processor
 from .errors import CallFailed, ConnectFailed, TimedOut
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..env import Connection, Reactor
     from ..remoting.command import RemotingCommand
+    from ..remoting.signature import SessionCredentials
     from .channel import CallDone
 
 # connectTimeoutMillis of Apache's client.
@@ -57,8 +59,15 @@ class OutboundClient:
     """Calls by address, "host:port"."""
 
     def __init__(
-        self, reactor: Reactor, *, limits: ServerLimits | None = None, log: logging.Logger | None = None
+        self,
+        reactor: Reactor,
+        *,
+        limits: ServerLimits | None = None,
+        log: logging.Logger | None = None,
+        credentials: SessionCredentials | None = None,
     ) -> None:
+        """credentials: every request is signed by them, as Apache's brokers sign theirs."""
+        self._credentials = credentials
         self._reactor = reactor
         self._hub = ChannelHub(reactor, limits or ServerLimits(), log or logging.getLogger("rmq.rpc"))
         self._hub.on_channel_closed(self._channel_closed)
@@ -90,6 +99,8 @@ class OutboundClient:
         self._hub.close()
 
     def _send(self, address: str, call: _Call) -> None:
+        if self._credentials is not None:
+            sign(call.command, self._credentials)
         peer = self._peers.setdefault(address, _Peer())
         if peer.channel is not None and peer.channel.is_open:
             self._send_on(peer.channel, call)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE_MODE = 0o644
+_PRIVATE_FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o755
 
 
@@ -159,10 +160,15 @@ class SystemDisk:
     def read_bytes(self, path: Path) -> bytes:
         return path.read_bytes()
 
-    def replace_file(self, path: Path, data: bytes) -> None:
+    def replace_file(self, path: Path, data: bytes, *, private: bool = False) -> None:
         self.make_directories(path.parent)
         temporary = path.with_name(path.name + ".tmp")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        if private:
+            # One that a crash has left may be of another mode.
+            temporary.unlink(missing_ok=True)
+            flags |= os.O_EXCL
+        descriptor = os.open(temporary, flags, _PRIVATE_FILE_MODE if private else _FILE_MODE)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)

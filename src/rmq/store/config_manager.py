@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 class ConfigManager:
     """Both calls block."""
 
-    def __init__(self, disk: Disk, path: Path) -> None:
+    def __init__(self, disk: Disk, path: Path, *, private: bool = False) -> None:
+        """private: the file and its backup are readable by this process's user alone."""
+        self._private = private
         self._disk = disk
         self._path = path
         self._backup = path.with_name(path.name + ".bak")
@@ -66,7 +68,7 @@ class ConfigManager:
             former = self._disk.read_bytes(self._path)
             if former == data:
                 return
-            self._disk.replace_file(self._backup, former)
+            self._disk.replace_file(self._backup, former, private=self._private)
         # A damaged file must not become the backup: that one may be the only readable copy.
-        self._disk.replace_file(self._path, data)
+        self._disk.replace_file(self._path, data, private=self._private)
         self._is_readable = True

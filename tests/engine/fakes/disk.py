@@ -170,6 +170,8 @@ class FakeDisk:
         self._durable_names: dict[Path, Inode] = {}
         self._directories: set[Path] = {Path("/")}
         self._locks: dict[Path, int] = {}
+        #: Whose mode lets nobody else read them.
+        self.private_files: set[Path] = set()
         self._faults: list[tuple[str, str, int, int]] = []
 
     # -- rmq.env.Disk
@@ -201,8 +203,11 @@ class FakeDisk:
         self.observe("read_bytes", path)
         return bytes(inode.content)
 
-    def replace_file(self, path: Path, data: bytes) -> None:
+    def replace_file(self, path: Path, data: bytes, *, private: bool = False) -> None:
         self.mutate("replace_file", path)
+        self.private_files.discard(path)
+        if private:
+            self.private_files.add(path)
         self.make_directories(path.parent)
         inode = Inode(0)
         self.allocate(inode, 0, len(data))

@@ -169,7 +169,7 @@ def test_many_changes_share_writes_and_all_are_answered(server: NameServer) -> N
 
 def test_a_value_that_cannot_be_written_is_answered_with_the_cause(server: NameServer) -> None:
     class FullDisk(FakeDisk):
-        def replace_file(self, *_: object) -> None:
+        def replace_file(self, *_: object, **__: object) -> None:
             raise OSError(28, "No space left on device")
 
     server = NameServer(disk=FullDisk())

@@ -193,3 +193,14 @@ def test_a_short_write_of_the_system_is_finished(
     monkeypatch.undo()
     assert file.pread(11, 10) == b"hello world"
     file.close()
+
+
+def test_private_file_is_readable_by_its_user_alone_whatever_a_crash_left(disk: SystemDisk, tmp_path: Path) -> None:
+    path = tmp_path / "config" / "auth.json"
+    disk.replace_file(path, b"open")
+    assert path.stat().st_mode & 0o777 == 0o644
+    path.with_name("auth.json.tmp").write_bytes(b"left")
+    path.with_name("auth.json.tmp").chmod(0o666)
+    disk.replace_file(path, b"secret", private=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_bytes() == b"secret"

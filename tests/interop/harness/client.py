@@ -10,6 +10,7 @@ checked (transaction): key, commits, intact: the broker asked about a transactio
 received (push, lite-pull, pull): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
     reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
 queue (pull): broker, queueId, min, max.
+answered (calls): name, code, remark, body: the answer to one request.
 done (all): next (produce, transaction); distinct, received (the others).
 
 `servedBy` is the address whose connection brought the message; `storeHost` is written in the record and stays the
@@ -134,9 +135,12 @@ class MqadminResult:
     stderr: str
 
 
-def mqadmin(directory: Path, namesrv_addr: str, *args: str, timeout_s: float = 60.0) -> MqadminResult:
-    """Runs one command of Apache's own mqadmin. Its exit status is 0 for most failures, so read its output too."""
-    jvm = (*_SMALL_JVM, f"-Duser.home={directory}")
+def mqadmin(
+    directory: Path, namesrv_addr: str, *args: str, timeout_s: float = 60.0, home: Path | None = None
+) -> MqadminResult:
+    """Runs one command of Apache's own mqadmin. Its exit status is 0 for most failures, so read its output too. home
+    holds conf/tools.yml, where the command is to be signed."""
+    jvm = (*_SMALL_JVM, f"-Duser.home={directory}", *((f"-Drocketmq.home.dir={home}",) if home else ()))
     argv = java_argv("org.apache.rocketmq.tools.command.MQAdminStartup", logback="client.logback.xml", options=jvm)
     argv += [args[0], "-n", namesrv_addr, *args[1:]]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)

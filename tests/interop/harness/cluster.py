@@ -70,8 +70,11 @@ class Cluster:
         namesrv_count: int = 1,
         namesrv_engines: tuple[Engine, ...] = (),
         slave_engine: Engine | None = None,
+        settings: dict[str, str] | None = None,
     ) -> None:
-        """namesrv_engines: one name server of each, instead of namesrv_count of the brokers' own."""
+        """namesrv_engines: one name server of each, instead of namesrv_count of the brokers' own. settings: more of
+        them for every broker."""
+        self._settings = settings or {}
         self.engine = engine
         self._slave_engine = slave_engine or engine
         self.mode = mode
@@ -181,16 +184,20 @@ class Cluster:
     def _broker(self, broker: BrokerPlan) -> Broker:
         directory = self._directory(broker.node)
         port = free_broker_port()
-        settings = broker.settings | {
-            "brokerName": broker.broker_name,
-            "brokerId": str(broker.broker_id),
-            "brokerIP1": _LOOPBACK,
-            "brokerIP2": _LOOPBACK,
-            "listenPort": str(port),
-            "haListenPort": str(port + 1),
-            "storePathRootDir": str(directory / "store"),
-            "storePathCommitLog": str(directory / "store" / "commitlog"),
-        }
+        settings = (
+            broker.settings
+            | self._settings
+            | {
+                "brokerName": broker.broker_name,
+                "brokerId": str(broker.broker_id),
+                "brokerIP1": _LOOPBACK,
+                "brokerIP2": _LOOPBACK,
+                "listenPort": str(port),
+                "haListenPort": str(port + 1),
+                "storePathRootDir": str(directory / "store"),
+                "storePathCommitLog": str(directory / "store" / "commitlog"),
+            }
+        )
         conf = directory / "broker.conf"
         conf.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         engine = self._slave_engine if broker.broker_id else self.engine

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..remoting.command import RemotingCommand
+    from ..remoting.signature import SessionCredentials
 
 
 class AdminClient:
@@ -47,12 +48,17 @@ class AdminClient:
     One request for each call, on one connection for each server: a caller that asks for many things keeps its client.
     """
 
-    def __init__(self, name_servers: str, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> None:
+    def __init__(
+        self,
+        name_servers: str,
+        timeout_ms: int = DEFAULT_TIMEOUT_MS,
+        credentials: Optional[SessionCredentials] = None,
+    ) -> None:
         """`name_servers` has `;` between its addresses; "" for a caller that knows its brokers' addresses.
 
         Raises ValueError for a bad one.
         """
-        self.connections = Connections(timeout_ms)
+        self.connections = Connections(timeout_ms, credentials)
         self.name_servers = NameServers(parse_name_servers(name_servers) if name_servers else [], self.connections)
 
     def __enter__(self) -> AdminClient:

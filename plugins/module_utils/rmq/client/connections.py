@@ -8,11 +8,14 @@ from .remoting_client import DEFAULT_TIMEOUT_MS, RemotingClient
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ..remoting.signature import SessionCredentials
+
 
 class Connections:
     """One client for each address, opened on demand and closed together."""
 
-    def __init__(self, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> None:
+    def __init__(self, timeout_ms: int = DEFAULT_TIMEOUT_MS, credentials: Optional[SessionCredentials] = None) -> None:
+        self._credentials = credentials
         self._timeout_ms = timeout_ms
         self._clients: Dict[str, RemotingClient] = {}
 
@@ -20,7 +23,7 @@ class Connections:
         """Raises ValueError for what is no address."""
         client = self._clients.get(address)
         if client is None:
-            client = self._clients[address] = RemotingClient(address, self._timeout_ms)
+            client = self._clients[address] = RemotingClient(address, self._timeout_ms, self._credentials)
         return client
 
     def close(self) -> None:

@@ -11,11 +11,14 @@ from ..remoting.codes import ResponseCode
 from ..remoting.command import RemotingCommand
 from ..remoting.errors import ProtocolError
 from ..remoting.frame import FrameDecoder
+from ..remoting.signature import sign
 from .address import parse_address
 from .errors import RemotingConnectError, RemotingTimeoutError, ResponseError, request_name
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from ..remoting.signature import SessionCredentials
 
 # What Apache's clients wait by default (DefaultMQAdminExt: 5 s, producer: 3 s).
 DEFAULT_TIMEOUT_MS = 5000
@@ -33,7 +36,11 @@ class RemotingClient:
     answer that comes late is dropped.
     """
 
-    def __init__(self, address: str, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> None:
+    def __init__(
+        self, address: str, timeout_ms: int = DEFAULT_TIMEOUT_MS, credentials: Optional[SessionCredentials] = None
+    ) -> None:
+        """credentials: every request is signed by them."""
+        self._credentials = credentials
         self.address = address
         self._target = parse_address(address)
         self._timeout_ms = timeout_ms
@@ -70,13 +77,13 @@ class RemotingClient:
         answers: Dict[int, RemotingCommand] = {}
         for start in range(0, len(commands), PIPELINE_DEPTH):
             window = commands[start : start + PIPELINE_DEPTH]
-            self._send(b"".join([command.encode() for command in window]), deadline)
+            self._send(b"".join([self._encoded(command) for command in window]), deadline)
             self._receive(window, answers, deadline)
         return [answers[command.opaque] for command in commands]
 
     def oneway(self, command: RemotingCommand) -> None:
         """Sends a one-way request; there will be no answer."""
-        self._send(command.encode(), self._deadline(None))
+        self._send(self._encoded(command), self._deadline(None))
 
     def call(
         self,
@@ -92,6 +99,11 @@ class RemotingClient:
         if answer.code != ResponseCode.SUCCESS:
             raise ResponseError(answer.code, answer.remark, address=self.address, request_code=code)
         return answer
+
+    def _encoded(self, command: RemotingCommand) -> bytes:
+        if self._credentials is not None:
+            sign(command, self._credentials)
+        return command.encode()
 
     def _deadline(self, timeout_ms: Optional[int]) -> float:
         return time.monotonic() + (self._timeout_ms if timeout_ms is None else timeout_ms) / 1000

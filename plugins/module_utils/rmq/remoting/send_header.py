@@ -141,6 +141,8 @@ _END = b',"serializeTypeCurrentRPC":"JSON","version":'
 # Nine digits always fit 32 bits. A first 0 is a number of its own in JSON.
 _OPAQUE_DIGITS = 9
 _ZERO = ord("0")
+# A signed header is another one with each message: there is nothing to learn, and its fields are all needed.
+_SIGNED = b'"Signature":'
 
 
 def decode_send(header: bytes) -> Optional[RemotingCommand]:
@@ -206,6 +208,8 @@ def _general_text(raw: bytes) -> Optional[str]:
 
 
 def _learn_head(text: bytes) -> Optional[_Head]:
+    if _SIGNED in text:
+        return None
     outer = _parse_once(text + b'0"}}')
     fields = _texts(outer, "extFields")
     if outer is None or set(outer) != {"code", "extFields"} or set(fields) != set("abcdefg"):
@@ -224,6 +228,8 @@ def _learn_head(text: bytes) -> Optional[_Head]:
 
 def _learn_tail(text: bytes) -> Optional[_Tail]:
     """Parses the constant parts with an opaque of 0 between them, and the properties' opening in front."""
+    if _SIGNED in text:
+        return None
     outer = _parse_once(b'{"extFields":{"i":"' + text.replace(_OPAQUE, _OPAQUE + b"0", 1))
     fields = _texts(outer, "extFields")
     known = {"extFields", "flag", "language", "opaque", "serializeTypeCurrentRPC", "version"}

@@ -121,6 +121,14 @@ def is_dlq_topic(name: str) -> bool:
     return name.startswith(DLQ_GROUP_TOPIC_PREFIX)
 
 
+def strip_retry_and_dlq(name: str) -> str:
+    """The group of a retry or dead letter topic; every other name as it is."""
+    for prefix in (RETRY_GROUP_TOPIC_PREFIX, DLQ_GROUP_TOPIC_PREFIX):
+        if name.startswith(prefix):
+            return name[len(prefix) :]
+    return name
+
+
 def retry_topic(group: str) -> str:
     return RETRY_GROUP_TOPIC_PREFIX + group
 

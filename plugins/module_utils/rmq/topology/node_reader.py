@@ -52,6 +52,8 @@ _ROLE_VARIABLES = (
     "rocketmq_service_manager",
     "rocketmq_version",
     "rocketmq_group",
+    "rocketmq_admin_access_key",
+    "rocketmq_admin_secret_key",
 )
 # How alike a name has to be to count as a slip of a known one: high, since a user has variables of her own.
 _SLIP_RATIO = 0.9

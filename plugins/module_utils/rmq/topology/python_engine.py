@@ -136,6 +136,13 @@ HONOURED_BROKER = frozenset(
         "channelExpiredTimeout",
         "notifyConsumerIdsChangedEnable",
         "useServerSideResetOffset",
+        # Users and access control
+        "authenticationEnabled",
+        "authenticationWhitelist",
+        "authorizationEnabled",
+        "authorizationWhitelist",
+        "initAuthenticationUser",
+        "innerClientAuthenticationCredentials",
     )
 )
 
@@ -182,7 +189,12 @@ _OTHER_STORE = (
 )
 _OTHER_CONFIG = "it keeps topics, groups and offsets in other files than the JSON that this engine reads and writes"
 _ELECTION = "masters are not elected here; the four modes have fixed roles"
-_SECURITY = "requests would not be authenticated or authorized yet, though the file says so"
+_ACL_1 = (
+    "RocketMQ has had no ACL 1.0 since 5.3.3, so it would protect nothing; AUTH 2.0 does: authenticationEnabled, "
+    "authorizationEnabled, initAuthenticationUser, innerClientAuthenticationCredentials"
+)
+_AUTH_CLASS = "it names a Java class, and users are kept and checked in one way here"
+_AUTH = "org.apache.rocketmq.auth."
 _ACTING = "no slave acts as a master here"
 _ONE_LOG = "the commit log is one directory here"
 _CLOSED = ("false",)
@@ -211,9 +223,16 @@ REFUSED_BROKER: Mapping[str, Refusal] = {
         _CLOSED, "a send would be acknowledged by fewer nodes than inSyncReplicas says"
     ),
     "asyncLearner": Refusal(_CLOSED, _ELECTION),
-    "aclEnable": Refusal(_CLOSED, _SECURITY),
-    "authenticationEnabled": Refusal(_CLOSED, _SECURITY),
-    "authorizationEnabled": Refusal(_CLOSED, _SECURITY),
+    "aclEnable": Refusal(_CLOSED, _ACL_1),
+    **{
+        f"{half}{part}": Refusal(("", "null", *(f"{_AUTH}{half}.{name}".lower() for name in names)), _AUTH_CLASS)
+        for half, title in (("authentication", "Authentication"), ("authorization", "Authorization"))
+        for part, names in (
+            ("Provider", (f"provider.Default{title}Provider",)),
+            ("MetadataProvider", (f"provider.Local{title}MetadataProvider",)),
+            ("Strategy", (f"strategy.Stateless{title}Strategy", f"strategy.Stateful{title}Strategy")),
+        )
+    },
     "useTLS": Refusal(_CLOSED, "connections would not be encrypted yet, though the file says so"),
     "fetchNamesrvAddrByAddressServer": Refusal(_CLOSED, "name servers are listed in namesrvAddr"),
     "fetchNameSrvAddrByDnsLookup": Refusal(_CLOSED, "name servers are listed in namesrvAddr"),

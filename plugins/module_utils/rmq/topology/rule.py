@@ -35,6 +35,8 @@ class Rule(str, Enum):
     IN_SYNC_ORDER = "minInSyncReplicas is not above inSyncReplicas"
     SLAVE_ID = "a slave's brokerId is above 0"
     MASTER_ID = "a master's brokerId is 0; Apache would start it as a second master with id 0"
+    AUTHENTICATION_FIRST = "authorization needs authentication: without it an access key is what anybody claims"
+    SLAVE_CREDENTIALS = "a slave signs what it asks its master, by innerClientAuthenticationCredentials"
     OWN_PORTS = "a broker takes listenPort, listenPort-2 and haListenPort, three different ports"
 
     # A store.

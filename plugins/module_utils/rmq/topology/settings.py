@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
+from . import credentials
 from .address import is_host, is_network, is_wildcard, parse_endpoint, parse_endpoints
 from .fault import Fault, quoted
 from .keys import KEYS_OF, RENAMED, VERSION, Key
@@ -194,6 +195,11 @@ def _text_value(setting: Setting, key: Key, kind: Kind) -> Tuple[Optional[Value]
 
 def _wrong_form(text: str, key: Key) -> Tuple[str, str]:
     """What the key takes and how to mend it, or two empty strings when the value is right."""
+    if key.name in credentials.FIELDS:
+        try:
+            credentials.parse_credentials(key.name, text)
+        except ValueError:
+            return credentials.expected(key.name), "Write it in that form"
     form = FORMS.get(key.name)
     if form is not None and form.pattern.fullmatch(text) is None:
         return form.expected, f"Write {key.name} in that form"
@@ -259,8 +265,22 @@ def _together(state: _Together) -> Iterable[Fault]:
     anchor = state.anchor(*ratios)
     if anchor is not None and not state.number(ratios[0]) < state.number(ratios[1]) < state.number(ratios[2]):
         yield Rule.RATIO_ORDER.fault(anchor.place, state.shown(*ratios), "Put them in that order, such as 75, 85, 90")
+    yield from _security(state)
     replicas = ("minInSyncReplicas", "inSyncReplicas")
     anchor = state.anchor(*replicas)
     if anchor is not None and state.number(replicas[0]) > state.number(replicas[1]):
         mend = f"Write minInSyncReplicas={state.number(replicas[1])} or less"
         yield Rule.IN_SYNC_ORDER.fault(anchor.place, state.shown(*replicas), mend)
+
+
+def _security(state: _Together) -> Iterable[Fault]:
+    is_authenticated = state.values.get("authenticationEnabled", False)
+    anchor = state.anchor("authorizationEnabled")
+    if anchor is not None and state.values.get("authorizationEnabled") and not is_authenticated:
+        yield Rule.AUTHENTICATION_FIRST.fault(anchor.place, anchor.shown, "Write authenticationEnabled=true too")
+    anchor = state.anchor("authenticationEnabled")
+    inner = "innerClientAuthenticationCredentials"
+    is_slave = state.values.get("brokerRole") == "SLAVE"
+    if anchor is not None and is_authenticated and is_slave and inner not in state.places:
+        mend = f"Set {inner}, the same on every broker of the cluster"
+        yield Rule.SLAVE_CREDENTIALS.fault(anchor.place, anchor.shown, mend)

@@ -25,6 +25,7 @@ from ...remoting.perm import is_writeable
 from ...remoting.version import V3_4_9
 from ...rpc.errors import RequestRefused
 from ...store.put_message import MessageToStore, PutStatus
+from ..auth.model import Action
 from ..message_properties import without_crc
 from ..schedule_message_service import delayed
 from . import remarks
@@ -67,6 +68,7 @@ class ConsumerSendBackProcessor:
         if group.retry_queue_nums <= 0:
             return request.response(ResponseCode.SUCCESS)
         message = self._find(long_field(fields, "offset"))
+        context.access.check_record(channel, request, message, Action.SUB)
         to_store = self._again(request, group, message)
         topic = message.properties.get(PROPERTY_RETRY_TOPIC, message.topic)
 

@@ -22,6 +22,7 @@ from ...remoting.message_const import (
 from ...remoting.topic_names import TRANS_HALF_TOPIC
 from ...rpc.errors import RequestRefused
 from ...store.put_message import PutResult, PutStatus
+from ..auth.model import Action
 from ..transaction.half_table import Outcome
 from ..transaction.transaction_check import immunity_ms
 from . import remarks
@@ -60,6 +61,7 @@ class EndTransactionProcessor:
         if outcome is None:
             return None
         half = self._find(physical_offset)
+        self._context.access.check_record(channel, request, half, Action.PUB)
         if not bool_field(fields, "fromTransactionCheck") and self._comes_too_late(half):
             return request.response(ResponseCode.ILLEGAL_OPERATION, remarks.NO_RESPONSE_CODE)
         if half.properties.get(PROPERTY_PRODUCER_GROUP) != group:

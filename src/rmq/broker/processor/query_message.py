@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ...remoting.codes import ResponseCode
 from ...remoting.fields import int_field, long_field, text_field
 from ...store.index_keys import TAG_TYPE
+from ..auth.model import Action
 
 if TYPE_CHECKING:
     from ...remoting.command import RemotingCommand
@@ -27,6 +28,7 @@ _NOT_FOUND = "can not find message, maybe time range not correct"
 class QueryMessageProcessor:
     def __init__(self, context: BrokerContext) -> None:
         self._store = context.store
+        self._access = context.access
         self._unique_key_count = context.config.default_query_max_num
 
     def query(self, channel: Channel, request: RemotingCommand) -> None:
@@ -47,12 +49,13 @@ class QueryMessageProcessor:
             is_tag=not is_unique_key and fields.get("indexType") == TAG_TYPE,
         )
 
-    def view(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
+    def view(self, channel: Channel, request: RemotingCommand) -> RemotingCommand:
         physical_offset = long_field(request.ext_fields, "offset")
         record = self._store.record_at(physical_offset)
         if record is None:
             remark = f"can not find message by the offset, {physical_offset}"
             return request.response(ResponseCode.SYSTEM_ERROR, remark)
+        self._access.check_record(channel, request, record, Action.SUB, Action.GET)
         return request.response(ResponseCode.SUCCESS, body=bytes(record))
 
 

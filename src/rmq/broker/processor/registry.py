@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from ...remoting.codes import RequestCode, ResponseCode
 from ...remoting.fields import FieldError
 from ...remoting.json_body import BodyError
+from ...rpc.channel_hub import not_supported
 from ...rpc.errors import RequestRefused
 from ..topic_attributes import AttributeRefused
+from .admin.auth import AuthAdmin
 from .admin.broker import BrokerAdmin
 from .admin.client import ClientAdmin
 from .admin.consume_queue import ConsumeQueueAdmin
@@ -50,6 +52,7 @@ class Processors:
         consumer = ConsumerManageProcessor(context)
         client = ClientManageProcessor(context)
         lock = LockBatchProcessor(context)
+        self._access = context.access
         self.table: dict[RequestCode, Processor] = {
             RequestCode.SEND_MESSAGE: send,
             RequestCode.SEND_MESSAGE_V2: send,
@@ -76,7 +79,8 @@ class Processors:
 
     def register(self, server: ChannelHub) -> None:
         for code, processor in self.table.items():
-            server.register(code, _refusing(processor))
+            server.register(code, _refusing(self._access.guard(code, processor)))
+        server.default(self._access.guard_unknown(not_supported))
 
 
 def administration(context: BrokerContext) -> dict[RequestCode, Processor]:
@@ -138,6 +142,7 @@ def administration(context: BrokerContext) -> dict[RequestCode, Processor]:
         RequestCode.GET_TIMER_CHECK_POINT: maintenance.timer_checkpoint,
         RequestCode.GET_TIMER_METRICS: maintenance.timer_metrics,
         RequestCode.RESET_MASTER_FLUSH_OFFSET: maintenance.reset_master_flush_offset,
+        **AuthAdmin(context).table(),
     }
 
 

@@ -3,6 +3,12 @@
 
 from __future__ import annotations
 
+from .auth import (
+    AclInfo,
+    PolicyEntryInfo,
+    PolicyInfo,
+    UserInfo,
+)
 from .broker_info import (
     HAClientRuntimeInfo,
     HAConnectionRuntimeInfo,
@@ -102,6 +108,7 @@ __all__ = [
     "MASTER_ID",
     "REQUEST_MODES",
     "SUBSCRIBE_ALL",
+    "AclInfo",
     "BloomFilterData",
     "BrokerData",
     "BrokerStatsData",
@@ -135,6 +142,8 @@ __all__ = [
     "MessageQueueForC",
     "MessageRequestModeSerializeWrapper",
     "OffsetWrapper",
+    "PolicyEntryInfo",
+    "PolicyInfo",
     "ProducerConnection",
     "ProducerData",
     "QueryConsumeQueueResponseBody",
@@ -161,4 +170,5 @@ __all__ = [
     "TopicStatsTable",
     "TransactionMetric",
     "TransactionMetricsSerializeWrapper",
+    "UserInfo",
 ]

@@ -12,7 +12,9 @@ from ....remoting.codes import RequestCode, ResponseCode
 from ....remoting.command import RemotingCommand
 from ....remoting.fields import text_field
 from ....remoting.message_id import parse_offset_message_id
+from ....remoting.signature import without_proof
 from ....rpc.errors import CallFailed, RequestRefused, TimedOut
+from ...auth.model import Action
 
 if TYPE_CHECKING:
     from ....rpc.channel import Channel
@@ -70,6 +72,7 @@ class ClientAdmin:
         if record is None:
             remark = f"no message begins at {physical_offset}, where the msgId points to"
             return request.response(ResponseCode.SYSTEM_ERROR, remark)
+        self._context.access.check_record(channel, request, record, Action.SUB)
         more = {"brokerName": self._context.config.broker_name}
         topic = self._context.topics.get(fields.get("topic", ""))
         if topic is not None:
@@ -89,7 +92,8 @@ class ClientAdmin:
         if client is None:
             remark = f"The Consumer <{group}> <{client_id}> not online"
             return request.response(ResponseCode.SYSTEM_ERROR, remark)
-        call = RemotingCommand.request(code, {**fields, **more}, body)
+        # The administrator's signature would hold for other requests too: the client must not see it.
+        call = RemotingCommand.request(code, {**without_proof(fields), **more}, body)
         who = f"consumer <{group}> <{client_id}>"
         client.channel.invoke(
             call, CALL_CLIENT_TIMEOUT_MS, lambda result: channel.answer(_relayed(request, result, who))

@@ -11,6 +11,7 @@ from ....remoting.message import RecordError, decode_record, parse_offset_messag
 from ....remoting.message_const import PROPERTY_TRANSACTION_CHECK_TIMES
 from ....remoting.topic_names import TRANS_CHECK_MAX_TIME_TOPIC, TRANS_HALF_TOPIC
 from ....rpc.errors import RequestRefused
+from ...auth.model import Action
 from ...transaction import half_message
 from .. import remarks
 
@@ -35,6 +36,7 @@ class TransactionAdmin:
         if self._context.config.is_slave:
             return request.response(ResponseCode.SYSTEM_BUSY, remarks.REJECT_REQUEST)
         half = self._find(text_field(request.ext_fields, "msgId"))
+        self._context.access.check_record(channel, request, half, Action.UPDATE)
         topic, _ = half_message.real_queue(half)
         metrics = self._context.transactions.metrics
 

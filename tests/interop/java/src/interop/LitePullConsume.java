@@ -10,12 +10,13 @@ final class LitePullConsume implements ClientTool.Job {
     private static final int POLL_MILLIS = 200;
 
     private final Lines lines;
-    private final PullWatch watch = new PullWatch();
+    private final PullWatch watch;
     private final DefaultLitePullConsumer consumer;
     private final Receipts receipts;
 
     LitePullConsume(Options options, Lines lines) throws Exception {
         this.lines = lines;
+        watch = new PullWatch(options.hook());
         receipts = new Receipts(options, lines);
         consumer = new DefaultLitePullConsumer(options.text("group", "interop-group"), watch);
         consumer.setNamesrvAddr(options.text("namesrv"));

@@ -5,6 +5,9 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import org.apache.rocketmq.acl.common.AclClientRPCHook;
+import org.apache.rocketmq.acl.common.SessionCredentials;
+import org.apache.rocketmq.remoting.RPCHook;
 
 /** Options as {@code --name value}. An option that nobody asked for is a mistake of the test, so it fails. */
 final class Options {
@@ -45,6 +48,12 @@ final class Options {
 
     boolean flag(String name) {
         return Boolean.parseBoolean(text(name, "false"));
+    }
+
+    /** Signs for the user of --access-key; null where none is named. */
+    RPCHook hook() {
+        String accessKey = text("access-key", null);
+        return accessKey == null ? null : new AclClientRPCHook(new SessionCredentials(accessKey, text("secret-key")));
     }
 
     void refuseUnused() {

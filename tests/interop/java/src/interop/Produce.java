@@ -49,7 +49,7 @@ final class Produce implements ClientTool.Job {
         bodyBytes = options.number("body-bytes", 128);
         pauseMillis = options.number("pause-millis", 0);
         timeoutMillis = options.number("timeout-millis", 3000);
-        producer = new DefaultMQProducer(options.text("group", "interop-producer"));
+        producer = new DefaultMQProducer(options.text("group", "interop-producer"), options.hook());
         producer.setNamesrvAddr(options.text("namesrv"));
         producer.setInstanceName(options.text("instance", "producer-" + ProcessHandle.current().pid()));
         producer.setSendMsgTimeout(timeoutMillis);
@@ -172,7 +172,9 @@ final class Produce implements ClientTool.Job {
     }
 
     private void printFailed(String keys, Throwable error, long start) {
-        Integer code = error instanceof MQBrokerException ? ((MQBrokerException) error).getResponseCode() : null;
+        // After the last try the broker's answer is the cause of the client's own exception.
+        Throwable answer = error instanceof MQBrokerException ? error : error.getCause();
+        Integer code = answer instanceof MQBrokerException ? ((MQBrokerException) answer).getResponseCode() : null;
         lines.print("failed", "key", keys, "code", code, "error", error.toString(), "millis", millisSince(start));
     }
 

@@ -12,7 +12,7 @@ final class PullConsume implements ClientTool.Job {
     private static final int BATCH = 32;
 
     private final Lines lines;
-    private final PullWatch watch = new PullWatch();
+    private final PullWatch watch;
     private final DefaultMQPullConsumer consumer;
     private final Receipts receipts;
     private final String topic;
@@ -20,6 +20,7 @@ final class PullConsume implements ClientTool.Job {
 
     PullConsume(Options options, Lines lines) {
         this.lines = lines;
+        watch = new PullWatch(options.hook());
         receipts = new Receipts(options, lines);
         topic = options.text("topic");
         tag = options.text("tag", "*");

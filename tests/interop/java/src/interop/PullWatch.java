@@ -20,9 +20,18 @@ final class PullWatch implements RPCHook {
     /** For each queue: first queue offset asked for, and the address that answered. */
     private final Map<String, NavigableMap<Long, String>> answers = new ConcurrentHashMap<>();
 
+    /** A consumer has one hook: this one signs too, where the client has a user; else null. */
+    private final RPCHook signer;
+
+    PullWatch(RPCHook signer) {
+        this.signer = signer;
+    }
+
     @Override
     public void doBeforeRequest(String address, RemotingCommand request) {
-        // Only answers say who served.
+        if (signer != null) {
+            signer.doBeforeRequest(address, request);
+        }
     }
 
     @Override

@@ -13,12 +13,13 @@ import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
 /** A push consumer: concurrent, orderly or broadcasting. */
 final class PushConsume implements ClientTool.Job {
     private final Lines lines;
-    private final PullWatch watch = new PullWatch();
+    private final PullWatch watch;
     private final DefaultMQPushConsumer consumer;
     private final Receipts receipts;
 
     PushConsume(Options options, Lines lines) throws Exception {
         this.lines = lines;
+        watch = new PullWatch(options.hook());
         receipts = new Receipts(options, lines);
         consumer = new DefaultMQPushConsumer(options.text("group", "interop-group"), watch);
         consumer.setNamesrvAddr(options.text("namesrv"));
