@@ -24,6 +24,7 @@ from ..store.config_manager import ConfigManager
 from ..store.errors import StoreError
 from ..store.message_store import MessageStore
 from ..topology.kind import Kind
+from ..topology.limits import SECRET_KEYS
 from .broker_config import DYNAMIC_KEYS, BrokerConfig, java_text
 from .broker_context import BrokerContext
 from .broker_outer_api import BrokerOuterApi
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping
 
-    from ..env import Disk, Reactor
+    from ..env import Disk, ListenerTls, OutboundTls, Reactor
     from ..rpc.channel import Channel
     from ..store.ha import HaRuntimeInfo
     from .broker_config import SettingValue
@@ -100,6 +101,8 @@ class BrokerEnvironment:
     limits: ServerLimits | None = None
     #: (total, free) bytes of the file system that holds a path.
     disk_space: Callable[[str], tuple[int, int]] | None = None
+    listener_tls: ListenerTls | None = None
+    outbound_tls: OutboundTls | None = None
 
 
 class BrokerController:
@@ -120,8 +123,8 @@ class BrokerController:
         self._reactor = reactor = environment.reactor
         to_store = store_config(config, settings, memory_bytes=environment.memory_bytes)
         self.store = MessageStore(to_store, environment.disk, reactor, on_fatal=on_fatal)
-        self.server = RemotingServer(reactor, limits=environment.limits)
-        self._client = OutboundClient(reactor)
+        self.server = RemotingServer(reactor, limits=environment.limits, tls=environment.listener_tls)
+        self._client = OutboundClient(reactor, tls=environment.outbound_tls)
         self.context = self._make_context(settings, to_store.delay_levels_ms)
         self.processors = Processors(self.context, environment.dice)
         self.outer_api = BrokerOuterApi(
@@ -333,4 +336,5 @@ class BrokerController:
 
 
 def effective_settings(config: BrokerConfig, settings: Mapping[str, SettingValue]) -> dict[str, str]:
-    return {**{key: java_text(value) for key, value in settings.items()}, **config.to_properties()}
+    shown = {key: java_text(value) for key, value in settings.items() if key not in SECRET_KEYS}
+    return {**shown, **config.to_properties()}

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..env import HandshakeFailed
 from ..remoting.errors import ProtocolError
 from ..remoting.frame import FrameDecoder
 from .errors import CallFailed, TimedOut
@@ -118,6 +119,8 @@ class Channel:
             self._hub.half_frame_grew(self, size_bytes)
 
     def connection_lost(self, reason: Exception | None) -> None:
+        if isinstance(reason, HandshakeFailed):
+            self._hub.handshake_failed(self, reason)
         was_open = self._connection is not None
         self.is_open = False
         self._connection = None

@@ -28,7 +28,7 @@ from .rate_limited_log import RateLimitedLog
 if TYPE_CHECKING:
     import logging
 
-    from ..env import Reactor, Timer
+    from ..env import HandshakeFailed, Reactor, Timer
     from ..remoting.errors import ProtocolError
     from .limits import ServerLimits
 
@@ -41,6 +41,7 @@ class HubCounters:
 
     connections_accepted: int = 0
     connections_refused: int = 0
+    handshakes_failed: int = 0
     bad_frames: int = 0
     idle_closed: int = 0
     half_frames_closed: int = 0
@@ -129,6 +130,10 @@ class ChannelHub:
     def bad_frame(self, channel: Channel, error: ProtocolError) -> None:
         self.counters.bad_frames += 1
         self._log.warning("frame", "%s is closed: %s", channel, error.reason)
+
+    def handshake_failed(self, channel: Channel, error: HandshakeFailed) -> None:
+        self.counters.handshakes_failed += 1
+        self._log.warning("handshake", "%s is closed: %s", channel, error)
 
     def slow_peer(self, channel: Channel, unsent_bytes: int) -> None:
         self.counters.slow_peers_closed += 1

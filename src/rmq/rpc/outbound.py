@@ -20,7 +20,7 @@ from .limits import ServerLimits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..env import Connection, Reactor
+    from ..env import Connection, OutboundTls, Reactor
     from ..remoting.command import RemotingCommand
     from .channel import CallDone
 
@@ -57,9 +57,15 @@ class OutboundClient:
     """Calls by address, "host:port"."""
 
     def __init__(
-        self, reactor: Reactor, *, limits: ServerLimits | None = None, log: logging.Logger | None = None
+        self,
+        reactor: Reactor,
+        *,
+        limits: ServerLimits | None = None,
+        log: logging.Logger | None = None,
+        tls: OutboundTls | None = None,
     ) -> None:
         self._reactor = reactor
+        self._tls = tls
         self._hub = ChannelHub(reactor, limits or ServerLimits(), log or logging.getLogger("rmq.rpc"))
         self._hub.on_channel_closed(self._channel_closed)
         self._peers: dict[str, _Peer] = {}
@@ -131,6 +137,7 @@ class OutboundClient:
             handler,
             timeout_ms=CONNECT_TIMEOUT_MS,
             failed=lambda error: self._connect_failed(peer, error),
+            tls=self._tls,
         )
 
     def _connected(self, peer: _Peer, channel: Channel) -> None:
