@@ -76,6 +76,10 @@ class Cluster:
             server.end()
 
     @property
+    def _uses_tls(self) -> bool:
+        return self.engine.tls is not None
+
+    @property
     def namesrv_addr(self) -> str:
         return ";".join(namesrv.address for namesrv in self.namesrvs)
 
@@ -115,7 +119,13 @@ class Cluster:
         wait_for(
             f"registration of {broker.node} at every name server",
             lambda: all(
-                wire.lists_broker(namesrv.address, broker.broker_name, broker.plan.broker_id, broker.address)
+                wire.lists_broker(
+                    namesrv.address,
+                    broker.broker_name,
+                    broker.plan.broker_id,
+                    broker.address,
+                    encrypted=self._uses_tls,
+                )
                 for namesrv in self.namesrvs
             ),
             within_s=_REGISTERED_DEADLINE_S,
@@ -126,7 +136,7 @@ class Cluster:
         """Code 907 at the master: its slave is connected and has everything."""
         wait_for(
             f"slave of {master.node} in sync",
-            lambda: wire.in_sync_slaves(master.address) >= 1,
+            lambda: wire.in_sync_slaves(master.address, encrypted=self._uses_tls) >= 1,
             within_s=_IN_SYNC_DEADLINE_S,
             detail=self.tails,
         )
@@ -162,7 +172,8 @@ class Cluster:
         directory = self._directory(name)
         port = free_port()
         conf = directory / "namesrv.conf"
-        conf.write_text(f"listenPort={port}\nbindAddress={_LOOPBACK}\n")
+        settings = {"listenPort": str(port), "bindAddress": _LOOPBACK, **self.engine.settings}
+        _write(conf, settings)
         argv = [*self.engine.argv("mqnamesrv", directory), "-c", str(conf)]
         return Server(name, f"{_LOOPBACK}:{port}", argv, self.engine.env(directory), directory, NAMESRV_BOOT_LINE)
 
@@ -180,7 +191,9 @@ class Cluster:
             "storePathCommitLog": str(directory / "store" / "commitlog"),
         }
         conf = directory / "broker.conf"
-        conf.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        if self._uses_tls:
+            settings["useTLS"] = "true"
+        _write(conf, settings | self.engine.settings)
         argv = [*self.engine.argv("mqbroker", directory), "-n", self.namesrv_addr, "-c", str(conf)]
         address = f"{_LOOPBACK}:{port}"
         server = Server(broker.node, address, argv, self.engine.env(directory), directory, BROKER_BOOT_LINE)
@@ -190,3 +203,7 @@ class Cluster:
         directory = self.directory / name
         (directory / "home").mkdir(parents=True)
         return directory
+
+
+def _write(conf: Path, settings: dict[str, str]) -> None:
+    conf.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
