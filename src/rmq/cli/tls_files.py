@@ -8,6 +8,8 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..client.tls import TlsFileError as ClientFileError
+from ..client.tls import client_context
 from ..runtime.tls import CertificateFiles, OutboundContext, ServerCertificate, TlsFileError, is_open_to_others
 from ..topology.tls import TlsMode, TlsSettings
 from .server_process import StartError
@@ -47,8 +49,8 @@ def load_tls(settings: Mapping[str, Value]) -> Tls:
                 client_auth=_CLIENT_AUTH[wanted.client_auth],
             )
         if wanted.use_tls:
-            outbound = OutboundContext(_files(wanted.client))
-    except TlsFileError as error:
+            outbound = OutboundContext(context_of(wanted.client))
+    except (TlsFileError, ClientFileError) as error:
         raise StartError(f"TLS: {error}") from None
     if outbound is not None and not outbound.checks_server:
         _log.warning(
@@ -76,6 +78,16 @@ def watch(reactor: Reactor, tls: Tls) -> None:
         reactor.run_blocking(server.reload_if_changed, looked)
 
     reactor.call_later(LOOK_INTERVAL_MS, look)
+
+
+def context_of(side: TlsSide) -> ssl.SSLContext:
+    """What a client of ours encrypts with. Raises client.tls.TlsFileError."""
+    return client_context(
+        trust_path=side.trust_path,
+        cert_path=side.cert_path,
+        key_path=side.key_path,
+        key_password=side.key_password,
+    )
 
 
 def _files(side: TlsSide) -> CertificateFiles:

@@ -69,23 +69,15 @@ class ServerCertificate:
         return tuple(_stamp(path) for path in (self._files.cert_path, self._files.key_path, self._files.trust_path))
 
 
+@dataclass(frozen=True)
 class OutboundContext:
-    """`rmq.env.OutboundTls`. Raises TlsFileError when it is made from files that do not serve.
+    """`rmq.env.OutboundTls`."""
 
-    Without a trust_path it encrypts and believes everybody, as Apache does by default. The host's name is not compared
-    with the certificate's, as on Apache: brokers register addresses, and a private authority vouches for its own.
-    """
+    context: ssl.SSLContext
 
-    def __init__(self, files: CertificateFiles) -> None:
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.context.minimum_version = OLDEST_VERSION
-        self.context.check_hostname = False
-        self.checks_server = bool(files.trust_path)
-        self.context.verify_mode = ssl.CERT_REQUIRED if files.trust_path else ssl.CERT_NONE
-        if files.trust_path:
-            load_trust(self.context, files.trust_path)
-        if files.cert_path:
-            load_identity(self.context, files)
+    @property
+    def checks_server(self) -> bool:
+        return self.context.verify_mode is ssl.CERT_REQUIRED
 
 
 def load_identity(context: ssl.SSLContext, files: CertificateFiles) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.certificates import Authority, Certificate
 
+from rmq.client.tls import client_context
 from rmq.env import HandshakeFailed
 from rmq.runtime import AsyncioReactor, tls_connection
 from rmq.runtime.tls import CertificateFiles, OutboundContext, ServerCertificate, TlsFileError
@@ -80,7 +81,7 @@ def certificate(mine: Certificate, *, is_required: bool = False, trust: Path | N
 
 def outbound(trust: Path | None = None, mine: Certificate | None = None) -> OutboundContext:
     shown = (str(mine.cert), str(mine.key)) if mine else ("", "")
-    return OutboundContext(CertificateFiles(*shown, trust_path=str(trust or "")))
+    return OutboundContext(client_context(cert_path=shown[0], key_path=shown[1], trust_path=str(trust or "")))
 
 
 def until(reactor: AsyncioReactor, condition: Callable[[], object]) -> None:

@@ -36,6 +36,7 @@ from .name_server import NameServers
 from .remoting_client import DEFAULT_TIMEOUT_MS
 
 if TYPE_CHECKING:
+    import ssl
     from types import TracebackType
 
     from ..remoting.command import RemotingCommand
@@ -47,12 +48,14 @@ class AdminClient:
     One request for each call, on one connection for each server: a caller that asks for many things keeps its client.
     """
 
-    def __init__(self, name_servers: str, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> None:
+    def __init__(
+        self, name_servers: str, timeout_ms: int = DEFAULT_TIMEOUT_MS, tls: Optional[ssl.SSLContext] = None
+    ) -> None:
         """`name_servers` has `;` between its addresses; "" for a caller that knows its brokers' addresses.
 
         Raises ValueError for a bad one.
         """
-        self.connections = Connections(timeout_ms)
+        self.connections = Connections(timeout_ms, tls)
         self.name_servers = NameServers(parse_name_servers(name_servers) if name_servers else [], self.connections)
 
     def __enter__(self) -> AdminClient:

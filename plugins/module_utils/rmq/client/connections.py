@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING, Dict, Optional, Type
 from .remoting_client import DEFAULT_TIMEOUT_MS, RemotingClient
 
 if TYPE_CHECKING:
+    import ssl
     from types import TracebackType
 
 
 class Connections:
     """One client for each address, opened on demand and closed together."""
 
-    def __init__(self, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> None:
+    def __init__(self, timeout_ms: int = DEFAULT_TIMEOUT_MS, tls: Optional[ssl.SSLContext] = None) -> None:
         self._timeout_ms = timeout_ms
+        self._tls = tls
         self._clients: Dict[str, RemotingClient] = {}
 
     def to(self, address: str) -> RemotingClient:
         """Raises ValueError for what is no address."""
         client = self._clients.get(address)
         if client is None:
-            client = self._clients[address] = RemotingClient(address, self._timeout_ms)
+            client = self._clients[address] = RemotingClient(address, self._timeout_ms, self._tls)
         return client
 
     def close(self) -> None:
