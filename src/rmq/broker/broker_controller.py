@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ..dynamic.setting_overrides import Changeable, OverridesError, SettingOverrides
 from ..remoting.message_id import UniqueIdFactory
 from ..remoting.topic_names import SCHEDULE_TOPIC
-from ..rpc import OutboundClient, RemotingServer, ServerLimits
+from ..rpc import OutboundClient, RemotingServer, ServerLimits, TickClock
 from ..store.config_manager import ConfigManager
 from ..store.errors import StoreError
 from ..store.message_store import MessageStore
@@ -27,6 +27,7 @@ from ..topology.kind import Kind
 from ..topology.limits import SECRET_KEYS
 from .broker_config import DYNAMIC_KEYS, BrokerConfig, java_text
 from .broker_context import BrokerContext
+from .broker_fast_failure import BrokerFastFailure
 from .broker_outer_api import BrokerOuterApi
 from .broker_stats import SAMPLE_INTERVAL_MS, BrokerStats
 from .consumer_filter_manager import PERSIST_INTERVAL_MS, ConsumerFilterManager
@@ -124,6 +125,8 @@ class BrokerController:
         to_store = store_config(config, settings, memory_bytes=environment.memory_bytes)
         self.store = MessageStore(to_store, environment.disk, reactor, on_fatal=on_fatal)
         self.server = RemotingServer(reactor, limits=environment.limits, tls=environment.listener_tls)
+        self.server.tick = tick = TickClock(reactor)
+        self.fast_failure = BrokerFastFailure(config, self.store, tick, reactor.clock)
         self._client = OutboundClient(reactor, tls=environment.outbound_tls)
         self.context = self._make_context(settings, to_store.delay_levels_ms)
         self.processors = Processors(self.context, environment.dice)
@@ -160,7 +163,7 @@ class BrokerController:
 
     def start(self) -> None:
         """On the loop. Raises OSError when a port is taken; the broker must then be shut down."""
-        self.processors.register(self.server)
+        self.processors.register(self.server, self.fast_failure)
         self.server.register(HA_IDENTIFY, self.replication.identify)
         self.server.on_channel_closed(self._channel_closed)
         self.store.on_arrive(self._message_arrived)

@@ -46,6 +46,7 @@ class Channel:
         "_hub",
         "_out",
         "_out_bytes",
+        "_tick",
         "_waiting",
         "attributes",
         "closing_since_ms",
@@ -63,6 +64,7 @@ class Channel:
 
     def __init__(self, hub: ChannelHub) -> None:
         self._hub = hub
+        self._tick = hub.tick
         self._connection: Connection | None = None
         self._decoder = FrameDecoder(hub.limits.frame_bytes_max)
         self._out: list[Buffer] = []
@@ -104,6 +106,8 @@ class Channel:
         if not self.is_open:
             return
         self.was_active = True
+        if self._tick is not None:
+            self._tick.read()
         try:
             commands = self._decoder.feed(data)
         except ProtocolError as error:

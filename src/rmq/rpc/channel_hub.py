@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..env import HandshakeFailed, Reactor, Timer
     from ..remoting.errors import ProtocolError
     from .limits import ServerLimits
+    from .tick_clock import TickClock
 
 Processor = Callable[[Channel, RemotingCommand], RemotingCommand | None]
 
@@ -56,7 +57,10 @@ class ChannelHub:
         self.reactor = reactor
         self.limits = limits
         self.counters = HubCounters()
+        self.tick: TickClock | None = None
+        """Where somebody wants to know how long requests wait: set before the first connection."""
         self.channels: set[Channel] = set()
+        self._of_host: dict[str, int] = {}
         self._log = RateLimitedLog(log, reactor.clock)
         self._processors: dict[int, Processor] = {}
         self._default: Processor = not_supported
@@ -92,16 +96,27 @@ class ChannelHub:
     def channel_opened(self, channel: Channel) -> None:
         channel.idle_since_ms = self.reactor.clock.monotonic_ms()
         self.channels.add(channel)
+        of_host = self._of_host[channel.peer_host] = self._of_host.get(channel.peer_host, 0) + 1
         self.counters.connections_accepted += 1
         if self._is_closed or len(self.channels) > self.limits.connections_max:
-            self.counters.connections_refused += 1
-            self._log.warning("connections", "%s is refused: %d connections are open", channel, len(self.channels) - 1)
-            channel.abort()
+            self._refuse_connection(channel, f"{len(self.channels) - 1} connections are open")
+        elif of_host > self.limits.connections_of_host_max:
+            self._refuse_connection(channel, f"{of_host - 1} connections of its host are open")
         elif self._sweep_timer is None:
             self._sweep_timer = self.reactor.call_later(self.limits.sweep_interval_ms, self._sweep)
 
+    def _refuse_connection(self, channel: Channel, why: str) -> None:
+        self.counters.connections_refused += 1
+        self._log.warning("connections", "%s is refused: %s", channel, why)
+        channel.abort()
+
     def channel_closed(self, channel: Channel) -> None:
         self.channels.discard(channel)
+        left = self._of_host.get(channel.peer_host, 0) - 1
+        if left > 0:
+            self._of_host[channel.peer_host] = left
+        else:
+            self._of_host.pop(channel.peer_host, None)
         self._half_frames_bytes -= channel.half_frame_bytes
         channel.half_frame_bytes = 0
         for callback in self._closed_callbacks:
@@ -177,8 +192,7 @@ class ChannelHub:
             channel.was_active = False
             channel.idle_since_ms = now_ms
         elif now_ms - channel.idle_since_ms >= limits.idle_ms:
-            self.counters.idle_closed += 1
-            channel.close()
+            self._close_idle(channel)
             return
         if not channel.half_frame_bytes or channel.made_progress:
             channel.made_progress = False
@@ -187,6 +201,16 @@ class ChannelHub:
             channel.half_frame_since_ms = now_ms
         elif now_ms - channel.half_frame_since_ms >= limits.frame_completion_ms:
             self._drop_half_frame(channel)
+
+    def _close_idle(self, channel: Channel) -> None:
+        self.counters.idle_closed += 1
+        unsent_bytes = channel.unsent_bytes
+        if unsent_bytes:
+            # It has not taken a byte for all that time: it will not take the rest either.
+            self.slow_peer(channel, unsent_bytes)
+            channel.abort()
+        else:
+            channel.close()
 
     def _drop_half_frame(self, channel: Channel) -> None:
         self.counters.half_frames_closed += 1

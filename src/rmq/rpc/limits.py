@@ -15,6 +15,8 @@ class ServerLimits:
 
     # Twice the 10,000 idle clients that must fit; above it the newest connection is closed at once.
     connections_max: int = 20_000
+    # One host may not take every place: others keep two fifths. 10,000 clients behind one address still fit.
+    connections_of_host_max: int = 12_000
     # serverChannelMaxIdleTimeSeconds: clients beat every 30 s, so four beats are missing.
     idle_ms: int = 120_000
     # 16 MiB within 30 s is half a megabyte a second; Apache gives a half frame its 120 s of idling.

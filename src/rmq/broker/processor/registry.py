@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ...rpc import ChannelHub, Processor
     from ...rpc.channel import Channel
     from ..broker_context import BrokerContext
+    from ..broker_fast_failure import Admit, BrokerFastFailure
 
 
 class Processors:
@@ -74,9 +75,9 @@ class Processors:
             **administration(context),
         }
 
-    def register(self, server: ChannelHub) -> None:
+    def register(self, server: ChannelHub, fast_failure: BrokerFastFailure) -> None:
         for code, processor in self.table.items():
-            server.register(code, _refusing(processor))
+            server.register(code, _refusing(processor, fast_failure.admission(code)))
 
 
 def administration(context: BrokerContext) -> dict[RequestCode, Processor]:
@@ -141,10 +142,13 @@ def administration(context: BrokerContext) -> dict[RequestCode, Processor]:
     }
 
 
-def _refusing(processor: Processor) -> Processor:
-    """What a stranger got wrong is code 1 with the cause, and no fault of this broker that would have to be logged."""
+def _refusing(processor: Processor, admit: Admit | None) -> Processor:
+    """What a stranger got wrong is code 1 with the cause, and no fault of this broker that would have to be logged.
+    admit may refuse the request before anything is done for it."""
 
     def process(channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+        if admit is not None:
+            admit()
         try:
             return processor(channel, request)
         except (FieldError, BodyError, AttributeRefused) as error:
