@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 from ..broker.broker_config import BrokerConfig, java_text
 from ..broker.broker_controller import BrokerController, BrokerEnvironment
-from ..rpc import ServerLimits
 from ..store.errors import StoreError
 from ..topology import boot_line
 from ..topology.address import is_wildcard
 from ..topology.kind import Kind
 from ..topology.limits import NAME, SECRET_KEYS
 from ..topology.properties import render
+from .process_limits import memory_bytes, server_limits
 from .server_process import ServerProcess, StartError
 from .settings_file import read_settings
 from .tls_files import load_tls, watch
@@ -142,20 +142,19 @@ class _Broker:
         disk: SystemDisk,
         on_fatal: Callable[[str], None],
     ) -> None:
-        limits = ServerLimits()
+        limits = server_limits()
         idle_s = settings.get("serverChannelMaxIdleTimeSeconds")
         if isinstance(idle_s, int):
             limits = replace(limits, idle_ms=idle_s * 1000)
         backlog = settings.get("serverSocketBacklog")
         if isinstance(backlog, int):
             reactor.listen_backlog = backlog
-        memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         self._tls = load_tls(settings)
         environment = BrokerEnvironment(
             reactor,
             disk,
             random.Random(),
-            memory_bytes,
+            memory_bytes(),
             limits,
             _disk_space,
             listener_tls=self._tls.server,

@@ -14,6 +14,7 @@ from ..namesrv.namesrv_controller import NamesrvController, NamesrvError
 from ..topology import boot_line
 from ..topology.kind import Kind
 from ..topology.properties import render
+from .process_limits import server_limits
 from .server_process import ServerProcess, StartError
 from .settings_file import read_settings
 from .tls_files import Tls, load_tls, watch
@@ -77,7 +78,7 @@ class _NameServer:
         self._tls = tls
         self._reactor = reactor
         reactor.listen_backlog = config.server_socket_backlog
-        self._controller = NamesrvController(config, reactor, disk, tls=tls.server)
+        self._controller = NamesrvController(config, reactor, disk, limits=server_limits(), tls=tls.server)
 
     def start(self) -> str:
         try:

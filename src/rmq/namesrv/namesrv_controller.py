@@ -35,6 +35,7 @@ class NamesrvController:
         disk: Disk,
         log: logging.Logger | None = None,
         *,
+        limits: ServerLimits | None = None,
         tls: ListenerTls | None = None,
     ) -> None:
         log = log if log is not None else logging.getLogger("rmq.namesrv")
@@ -42,7 +43,7 @@ class NamesrvController:
         self._config = DynamicConfig(config, disk, reactor, log)
         self._kv_config = KVConfigManager(Path(config.kv_config_path), disk, reactor, log)
         self.routes = RouteInfoManager(reactor.clock, log)
-        limits = replace(ServerLimits(), idle_ms=config.server_channel_max_idle_time_s * 1000)
+        limits = replace(limits or ServerLimits(), idle_ms=config.server_channel_max_idle_time_s * 1000)
         self.server = RemotingServer(reactor, limits=limits, log=log, tls=tls)
         self.server.on_channel_closed(self.routes.channel_closed)
         self._scan_timer: Timer | None = None

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
 
+# What a decoded request takes, its body apart (measured: 700 to 1,100).
+COMMAND_BYTES = 1024
+
+
 class Channel:
     """`rmq.env.ConnectionHandler`; made by a ChannelHub. `attributes` is free for processors and dies with the
     channel."""
@@ -48,6 +52,7 @@ class Channel:
         "_out_bytes",
         "_tick",
         "_waiting",
+        "_waiting_bytes",
         "attributes",
         "closing_since_ms",
         "half_frame_bytes",
@@ -73,6 +78,7 @@ class Channel:
         self._congested = False
         self._awaits_drain = False
         self._waiting: list[RemotingCommand] = []
+        self._waiting_bytes = 0
         self._calls: dict[int, tuple[CallDone, Timer]] = {}
         self.attributes: dict[str, object] = {}
         self.is_open = False
@@ -131,6 +137,7 @@ class Channel:
         self._out.clear()
         self._out_bytes = 0
         self._waiting.clear()
+        self._waiting_bytes = 0
         calls, self._calls = self._calls, {}
         if was_open:
             self._hub.channel_closed(self)
@@ -142,16 +149,20 @@ class Channel:
 
     def _process(self, commands: list[RemotingCommand]) -> None:
         if self._congested:
-            self._waiting += commands
+            self._keep(commands)
             return
         dispatch = self._hub.dispatch
         high_bytes = self._hub.limits.unsent_high_bytes
         for index, command in enumerate(commands):
             if self._out_bytes > high_bytes:
-                self._waiting = commands[index:]
+                self._keep(commands[index:])
                 self._congest()
                 return
             dispatch(self, command)
+
+    def _keep(self, commands: list[RemotingCommand]) -> None:
+        self._waiting += commands
+        self._waiting_bytes += sum([COMMAND_BYTES + len(command.body) for command in commands])
 
     def _congest(self) -> None:
         self._congested = True
@@ -163,7 +174,7 @@ class Channel:
         if not self.is_open:
             return
         self._congested = False
-        commands, self._waiting = self._waiting, []
+        commands, self._waiting, self._waiting_bytes = self._waiting, [], 0
         self._process(commands)
         if not self._congested and self._connection is not None:
             self._connection.resume_reading()
@@ -175,6 +186,11 @@ class Channel:
         """Gathered in this tick, or given to the connection and not taken by the system yet."""
         connection = self._connection
         return self._out_bytes + (0 if connection is None else connection.unsent_bytes)
+
+    @property
+    def held_bytes(self) -> int:
+        """What this peer's slowness costs: what is unsent, and the requests that wait until it is sent."""
+        return self.unsent_bytes + self._waiting_bytes
 
     def answer(self, response: RemotingCommand) -> None:
         """Send an answer at the end of this tick. An answer to a one-way request is dropped here, so that no
@@ -262,6 +278,7 @@ class Channel:
         self.is_open = False
         self.closing_since_ms = self._hub.reactor.clock.monotonic_ms()
         self._waiting.clear()
+        self._waiting_bytes = 0
         if self._connection is not None:
             self._connection.close()
 

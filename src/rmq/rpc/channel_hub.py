@@ -150,9 +150,11 @@ class ChannelHub:
         self.counters.handshakes_failed += 1
         self._log.warning("handshake", "%s is closed: %s", channel, error)
 
-    def slow_peer(self, channel: Channel, unsent_bytes: int) -> None:
+    def slow_peer(self, channel: Channel, held_bytes: int) -> None:
         self.counters.slow_peers_closed += 1
-        self._log.warning("slow", "%s is dropped: it leaves %d bytes unread", channel, unsent_bytes)
+        self._log.warning(
+            "slow", "%s is dropped: it leaves answers unread, %d bytes are held for it", channel, held_bytes
+        )
 
     def half_frame_grew(self, channel: Channel, size_bytes: int) -> None:
         """Counts what unfinished frames hold; beyond the limit the one that holds most has to go."""
@@ -222,11 +224,11 @@ class ChannelHub:
         channel.abort()
 
     def _drop_slowest(self) -> None:
-        unsent = {channel: channel.unsent_bytes for channel in self.channels}
-        total_bytes = sum(unsent.values())
+        held = {channel: channel.held_bytes for channel in self.channels}
+        total_bytes = sum(held.values())
         if total_bytes <= self.limits.unsent_total_bytes:
             return
-        for channel, size_bytes in sorted(unsent.items(), key=lambda item: item[1], reverse=True):
+        for channel, size_bytes in sorted(held.items(), key=lambda item: item[1], reverse=True):
             self.slow_peer(channel, size_bytes)
             channel.abort()
             total_bytes -= size_bytes

@@ -28,7 +28,8 @@ class ServerLimits:
     unsent_high_bytes: int = 8 * _MIB
     # What is answered later (long polling, pushes) comes on top, without a read: beyond this the peer is dropped.
     unsent_hard_bytes: int = 64 * _MIB
-    # All peers together: at most this much waits for slow readers, the worst go first.
+    # All peers together: at most this much is held for slow readers, answers and their further requests; the worst go
+    # first.
     unsent_total_bytes: int = 512 * _MIB
     # All unfinished frames together: 32 of the largest, or some hundred thousand small ones; the largest goes first.
     half_frames_total_bytes: int = 512 * _MIB
