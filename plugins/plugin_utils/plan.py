@@ -14,7 +14,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..module_utils.rmq.topology import derive, inventory, machine_rules
+from ..module_utils.rmq.topology import derive, inventory, machine_rules, tls
 from ..module_utils.rmq.topology.address import ip_of
 from ..module_utils.rmq.topology.fault import Fault
 from ..module_utils.rmq.topology.kind import Engine, Kind
@@ -66,6 +66,11 @@ class ClusterPlan:
 
     namesrv_addr: str
     brokers: list[dict[str, Any]]
+    # How cluster_info asks: its options of the same names.
+    tls: bool = False
+    tls_trust: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,8 +203,25 @@ def _clusters(topology: Topology) -> dict[str, ClusterPlan]:
                 }
                 for node in brokers
             ],
+            **_asking(nodes),
         )
     return clusters
+
+
+def _asking(nodes: Sequence[Node]) -> dict[str, Any]:
+    """Encrypted where one of the nodes takes nothing else, with what the cluster's own nodes call each other with."""
+    if not any(node.config_value(tls.SERVER_MODE) == tls.TlsMode.ENFORCING.value for node in nodes):
+        return {}
+
+    def first(key: str) -> str:
+        return next((value for node in nodes if (value := node.config_value(key))), "")
+
+    return {
+        "tls": True,
+        "tls_trust": first(tls.CLIENT_TRUST),
+        "tls_cert": first(tls.CLIENT_CERT),
+        "tls_key": first(tls.CLIENT_KEY),
+    }
 
 
 # ---- what was deployed before -------------------------------------------------------------------------------------

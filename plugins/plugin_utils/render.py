@@ -18,6 +18,7 @@ import jinja2
 
 from ..module_utils.node_paths import NodePaths, unit_name
 from ..module_utils.rmq.topology import properties
+from ..module_utils.rmq.topology.limits import SECRET_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +95,10 @@ def render_node(root: Path, node: Mapping[str, Any], look: Mapping[str, Any], ar
     command = _command(node, look, paths, archive)
     environment = {"ROCKETMQ_HOME": look["home"], "ROCKETMQ_LOG_DIR": paths.log_dir}
     fingerprint = _digest(json.dumps([settings, command, environment], sort_keys=True))
-    files = [_owned({"path": _conf_path(node, paths), **_text(settings, "0640")}, "root" if systemd else None, user)]
+    conf = {"path": _conf_path(node, paths), **_text(settings, "0640")}
+    # A diff would show the passwords of keys.
+    conf["sensitive"] = not SECRET_KEYS.isdisjoint(node["settings"])
+    files = [_owned(conf, "root" if systemd else None, user)]
     if systemd:
         unit = _unit(root, node, paths, command=command, environment=environment)
         files.append({"path": f"/etc/systemd/system/{unit_name(node['cluster'], node['host'])}", **_text(unit, "0644")})
