@@ -55,7 +55,6 @@ def test_enforcing_servers_serve_encrypted_clients_and_nobody_else(
     assert cluster.masters()[0].address not in refused.stdout
 
 
-@pytest.mark.both
 @pytest.mark.timeout(300)
 def test_permissive_servers_serve_both_kinds_of_clients_at_once(
     start_cluster: StartCluster, start_client: StartClient, tmp_path: Path

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.engine.cli.process import Process, Processes, free_port, wait_for
-from tests.engine.cli.test_servers import start_namesrv
+from tests.engine.cli.test_servers import start_broker, start_namesrv
 
 from rmq.cli.process_limits import server_limits
+from rmq.client.admin import AdminClient
+from rmq.client.producer import OutgoingMessage, Producer, SendStatus
 from rmq.client.remoting_client import RemotingClient
 from rmq.remoting.codes import RequestCode
 from rmq.remoting.command import RemotingCommand
@@ -100,6 +102,37 @@ def test_readers_that_never_read_cost_their_share_and_no_more(run: Processes) ->
         for peer in peers:
             peer.close()
         wait_for("the others to be gone", lambda: server.counters()["open"] == 1)
+
+
+def test_consumers_that_never_read_what_they_pull(run: Processes) -> None:
+    """A broker with its own limits: each of ten asks for half a gigabyte, 8 MiB are made for it, and others are
+    served."""
+    namesrv_port, port = free_port(), free_port()
+    start_namesrv(run, namesrv_port)
+    process = start_broker(run, port, namesrv_port)
+    with AdminClient(f"127.0.0.1:{namesrv_port}", 30_000) as admin:
+        wait_for("registration", lambda: bool(admin.cluster_info().broker_addr_table))
+        broker = admin.connections.to(f"127.0.0.1:{port}")
+        producer = Producer(admin, "pg")
+        sent = [producer.send(OutgoingMessage("Big", bytes(200_000))) for _ in range(40)]
+        assert {result.status for result in sent} == {SendStatus.SEND_OK}
+        fields = {"consumerGroup": "gc", "topic": "Big", "queueId": str(sent[0].queue.queue_id), "queueOffset": "0"}
+        fields |= {"maxMsgNums": "32", "sysFlag": "4", "commitOffset": "0", "suspendTimeoutMillis": "0"}
+        fields |= {"subscription": "*", "subVersion": "1", "expressionType": "TAG"}
+        pull = RemotingCommand.request(RequestCode.PULL_MESSAGE, fields)
+        assert len(broker.invoke(pull).body) > 200_000
+        before = own_memory_bytes(process.pid)
+        peers = connected(("127.0.0.1", port), 10)
+        for peer in peers:
+            send_until_blocked(peer, pull.encode() * 2_000)
+        wait_for("answers to pile up", lambda: own_memory_bytes(process.pid) - before > 20 * MIB)
+        for _ in range(20):
+            assert len(broker.invoke(pull).body) > 200_000
+        # 8 MiB of answers each, the requests of one read beside them, and what one tick joins.
+        assert own_memory_bytes(process.pid) - before < (10 * 10 + 80) * MIB
+        assert producer.send(OutgoingMessage("Big", b"after")).status is SendStatus.SEND_OK
+        for peer in peers:
+            peer.close()
 
 
 def test_half_frames_cost_what_is_set_for_all_together(run: Processes) -> None:
