@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 # What a decoded request takes, its body apart (measured: 700 to 1,100).
 COMMAND_BYTES = 1024
 
+# The first record of a TLS handshake, as a frame's length 352 MiB.
+TLS_HANDSHAKE = b"\x16\x03"
+TLS_IS_DISABLED = "it begins with a TLS handshake, and tls.server.mode is disabled"
+
 
 class Channel:
     """`rmq.env.ConnectionHandler`; made by a ChannelHub. `attributes` is free for processors and dies with the
@@ -118,7 +122,7 @@ class Channel:
             commands = self._decoder.feed(data)
         except ProtocolError as error:
             self._process(error.commands)
-            self._hub.bad_frame(self, error)
+            self._hub.bad_frame(self, TLS_IS_DISABLED if data.startswith(TLS_HANDSHAKE) else error.reason)
             self.close()
             return
         if commands:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import logging
 
     from ..env import HandshakeFailed, Reactor, Timer
-    from ..remoting.errors import ProtocolError
     from .limits import ServerLimits
     from .tick_clock import TickClock
 
@@ -142,9 +141,9 @@ class ChannelHub:
         self._log.warning("request", "request %d of %s failed", command.code, channel, error=error)
         return command.response(ResponseCode.SYSTEM_ERROR, f"{type(error).__name__}: {error}")
 
-    def bad_frame(self, channel: Channel, error: ProtocolError) -> None:
+    def bad_frame(self, channel: Channel, reason: str) -> None:
         self.counters.bad_frames += 1
-        self._log.warning("frame", "%s is closed: %s", channel, error.reason)
+        self._log.warning("frame", "%s is closed: %s", channel, reason)
 
     def handshake_failed(self, channel: Channel, error: HandshakeFailed) -> None:
         self.counters.handshakes_failed += 1

@@ -125,6 +125,8 @@ class TlsConnection(AsyncioConnection):
         self._kept.clear()
         if self._usable is not None and not self._usable.done():
             self._usable.set_exception(self._failure or exc or ConnectionResetError("closed during the handshake"))
+            # Who waits for it may have given up already: nobody has to fetch it.
+            self._usable.exception()
         super().connection_lost(self._failure or exc)
 
     async def until_usable(self) -> None:

@@ -364,6 +364,15 @@ def test_a_peer_who_takes_nothing_until_it_is_idle_is_dropped_with_the_reason(
     assert "it leaves answers unread" in caplog.messages[-1]
 
 
+def test_a_tls_handshake_where_none_is_taken_is_named_in_the_log(
+    world: FakeWorld, server: RemotingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "rmq.rpc"):
+        Peer(world, SERVER).send_bytes(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32))
+    (line,) = caplog.messages
+    assert "tls.server.mode is disabled" in line
+
+
 def test_failed_handshakes_are_counted_and_logged_once_in_ten_seconds(
     world: FakeWorld, server: RemotingServer, caplog: pytest.LogCaptureFixture
 ) -> None:
