@@ -144,8 +144,7 @@ class TlsConnection(AsyncioConnection):
             super().write(data)
         elif self._state is _State.SECURED:
             if self._transport is not None and not self._transport.is_closing() and len(data):
-                self._tls.write(data)
-                self._send()
+                self._encrypt(data)
         elif self._transport is not None:
             self._kept.append(bytes(data))
 
@@ -220,6 +219,15 @@ class TlsConnection(AsyncioConnection):
         self._send()
         if ended:
             super().close()
+
+    def _encrypt(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            self._tls.write(data)
+        except ssl.SSLError:
+            # The peer has broken the session while it was being answered.
+            self.abort()
+        else:
+            self._send()
 
     def _send(self) -> None:
         if self._outgoing.pending and self._transport is not None and not self._transport.is_closing():
