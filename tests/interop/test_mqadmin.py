@@ -7,7 +7,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -66,7 +66,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Side]]
             sides[name] = Side(cluster, directory)
         for side in sides.values():
             create_topic(side.directory, side.cluster.namesrv_addr, TOPIC)
-            options: dict[str, Any] = {"namesrv": side.cluster.namesrv_addr, "topic": TOPIC}
+            options = {"namesrv": side.cluster.namesrv_addr, "topic": TOPIC}
             with ClientProcess(side.directory, "produce", count=SENT, tag="a", **options) as producer:
                 producer.finish()
             with ClientProcess(side.directory, "push", expect=SENT, group=GROUP, **options) as consumer:

@@ -214,7 +214,7 @@ def test_variables_are_read_without_ansibles_own_and_without_our_facts() -> None
     }
 
 
-TLS = {
+TLS: dict[str, Any] = {
     "rocketmq_tls_mode": "enforcing",
     "rocketmq_tls_cert": "/etc/rocketmq/node.pem",
     "rocketmq_tls_key": "/etc/rocketmq/node.key",
@@ -247,7 +247,7 @@ def test_tls_without_a_certificate_is_a_fault() -> None:
 
 
 def test_settings_with_a_password_are_not_shown_in_a_diff() -> None:
-    hidden = {"rocketmq_broker_config": {"tls.server.keyPassword": "swordfish"}}
+    hidden: dict[str, Any] = {"rocketmq_broker_config": {"tls.server.keyPassword": "swordfish"}}
     shown = {False: planned("single-master"), True: planned("single-master", **hidden)}
     for sensitive, made in shown.items():
         (conf,) = [

@@ -43,9 +43,8 @@ _END_DEADLINE_S = 60.0
 class ClientProcess:
     """One client program. Use it as a context; it ends when its standard input closes."""
 
-    def __init__(
-        self, directory: Path, subcommand: str, *, java_options: tuple[str, ...] = (), **options: object
-    ) -> None:
+    def __init__(self, directory: Path, subcommand: str, *, java_options: Any = (), **options: object) -> None:
+        """java_options: a tuple of texts; Any, so that callers may hand in their options as one dict."""
         self.subcommand = subcommand
         self.events: list[Event] = []
         flags = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
