@@ -52,6 +52,21 @@ options:
         description: Its name in the inventory.
         type: str
         default: ""
+  tls:
+    description: Whether to speak TLS.
+    type: bool
+    default: false
+  tls_trust:
+    description:
+      - File on the host with the certificates of who signs the servers' certificates, PEM.
+      - Without it every server is believed.
+    type: path
+  tls_cert:
+    description: File on the host with the certificate that is shown to servers that ask for one, PEM.
+    type: path
+  tls_key:
+    description: File on the host with the key of O(tls_cert), PEM, without a password.
+    type: path
   timeout:
     description: Seconds to wait at most.
     type: int
@@ -118,14 +133,18 @@ brokers:
 """
 
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.cluster_view import Broker, View, listed_brokers, look, missing, table
 from ..module_utils.rmq.client.address import parse_name_servers
 from ..module_utils.rmq.client.connections import Connections
+from ..module_utils.rmq.client.tls import TlsFileError, client_context
 from ..module_utils.rmq.remoting.signature import SessionCredentials
+
+if TYPE_CHECKING:
+    import ssl
 
 _POLL_S = 0.2
 # One peer that is silent must not eat the whole wait.
@@ -138,15 +157,20 @@ _BROKER = {
 }
 
 
+def _tls(params: Mapping[str, Any]) -> Optional[ssl.SSLContext]:
+    if not params["tls"]:
+        return None
+    return client_context(
+        trust_path=params["tls_trust"] or "", cert_path=params["tls_cert"] or "", key_path=params["tls_key"] or ""
+    )
+
+
 def _watch(
-    name_servers: Sequence[str],
-    wanted: Sequence[Broker],
-    timeout_s: float,
-    credentials: Optional[SessionCredentials],
+    name_servers: Sequence[str], wanted: Sequence[Broker], timeout_s: float, connections: Connections
 ) -> Tuple[View, List[str]]:
     """The last view and what it lacked."""
     deadline = time.monotonic() + timeout_s
-    with Connections(_ANSWER_MS, credentials) as connections:
+    with connections:
         while True:
             view = look(connections, name_servers, wanted)
             lacking = missing(wanted, view) if wanted else []
@@ -177,11 +201,15 @@ def main() -> None:
         argument_spec={
             "namesrv_addr": {"type": "str", "required": True},
             "brokers": {"type": "list", "elements": "dict", "default": [], "options": _BROKER},
+            "tls": {"type": "bool", "default": False},
+            "tls_trust": {"type": "path"},
+            "tls_cert": {"type": "path"},
+            "tls_key": {"type": "path", "no_log": False},
             "timeout": {"type": "int", "default": 60},
             "access_key": {"type": "str", "default": "", "no_log": False},
             "secret_key": {"type": "str", "default": "", "no_log": True},
         },
-        required_together=[("access_key", "secret_key")],
+        required_together=[("access_key", "secret_key"), ("tls_cert", "tls_key")],
         supports_check_mode=True,
     )
     params = module.params
@@ -200,7 +228,12 @@ def main() -> None:
     credentials = None
     if params["access_key"]:
         credentials = SessionCredentials(params["access_key"], params["secret_key"])
-    view, lacking = _watch(name_servers, wanted, params["timeout"], credentials)
+    try:
+        tls = _tls(params)
+    except TlsFileError as error:
+        module.fail_json(msg=f"TLS: {error}")
+    connections = Connections(_ANSWER_MS, credentials, tls)
+    view, lacking = _watch(name_servers, wanted, params["timeout"], connections)
     brokers = wanted or listed_brokers(view.listings)
     result = {"missing": lacking, "table": table(brokers, view), "brokers": _rows(brokers, view)}
     if lacking:

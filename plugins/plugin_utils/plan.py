@@ -14,7 +14,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..module_utils.rmq.topology import derive, inventory, machine_rules
+from ..module_utils.rmq.topology import derive, inventory, machine_rules, tls
 from ..module_utils.rmq.topology.address import ip_of
 from ..module_utils.rmq.topology.credentials import parse_credentials
 from ..module_utils.rmq.topology.fault import Fault
@@ -73,6 +73,11 @@ class ClusterPlan:
     # By whom the brokers are asked where they have authenticationEnabled; empty where they do not.
     access_key: str = ""
     secret_key: str = ""
+    # How cluster_info asks: its options of the same names.
+    tls: bool = False
+    tls_trust: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -222,6 +227,7 @@ def _clusters(
                 for node in brokers
             ],
             *_administrator([plans[node.host].settings for node in brokers], [variables[node.host] for node in nodes]),
+            **_asking(nodes),
         )
     return clusters
 
@@ -238,6 +244,22 @@ def _administrator(settings: Sequence[Mapping[str, str]], variables: Sequence[Ma
             if found is not None:
                 return found
     return "", ""
+
+
+def _asking(nodes: Sequence[Node]) -> dict[str, Any]:
+    """Encrypted where one of the nodes takes nothing else, with what the cluster's own nodes call each other with."""
+    if not any(node.config_value(tls.SERVER_MODE) == tls.TlsMode.ENFORCING.value for node in nodes):
+        return {}
+
+    def first(key: str) -> str:
+        return next((value for node in nodes if (value := node.config_value(key))), "")
+
+    return {
+        "tls": True,
+        "tls_trust": first(tls.CLIENT_TRUST),
+        "tls_cert": first(tls.CLIENT_CERT),
+        "tls_key": first(tls.CLIENT_KEY),
+    }
 
 
 # ---- what was deployed before -------------------------------------------------------------------------------------

@@ -11,10 +11,12 @@ import pytest
 
 from .harness.client import ClientProcess
 from .harness.cluster import Cluster
-from .harness.engine import ENGINES, Engine
+from .harness.engine import ENGINES, Engine, secured
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from .harness.tls import ServerTls
 
 StartCluster = Callable[..., Cluster]
 StartClient = Callable[..., ClientProcess]
@@ -61,8 +63,9 @@ def stack() -> Iterator[ExitStack]:
 def start_cluster(engine: Engine, tmp_path: Path, stack: ExitStack, request: pytest.FixtureRequest) -> StartCluster:
     """A function (mode, **options) that brings a cluster up; it is gone when the case ends."""
 
-    def start(mode: str, **options: Any) -> Cluster:
-        cluster = stack.enter_context(Cluster(engine, tmp_path / mode, mode, **options))
+    def start(mode: str, tls: ServerTls | None = None, **options: Any) -> Cluster:
+        chosen = engine if tls is None else secured(engine, tls)
+        cluster = stack.enter_context(Cluster(chosen, tmp_path / mode, mode, **options))
         request.node.stash.setdefault(CLUSTERS, []).append(cluster)
         return cluster.start()
 
@@ -73,8 +76,8 @@ def start_cluster(engine: Engine, tmp_path: Path, stack: ExitStack, request: pyt
 def start_client(tmp_path: Path, stack: ExitStack) -> StartClient:
     """A function (subcommand, **options) that starts one of the official client programs."""
 
-    def start(subcommand: str, **options: object) -> ClientProcess:
-        return stack.enter_context(ClientProcess(tmp_path, subcommand, **options))
+    def start(subcommand: str, *, java_options: tuple[str, ...] = (), **options: object) -> ClientProcess:
+        return stack.enter_context(ClientProcess(tmp_path, subcommand, java_options=java_options, **options))
 
     return start
 

@@ -267,3 +267,45 @@ def test_playbooks_ask_protected_brokers_by_who_is_named_else_as_the_brokers_do(
     assert administrator(named) == ("root", "canary-3")
     alone = {key: value for key, value in AUTH.items() if not key.startswith("inner")}
     assert administrator(planned("single-master", rocketmq_broker_config=alone)) == ("admin", "canary-1")
+
+
+# ---- TLS ----------------------------------------------------------------------------------------------------------
+
+TLS: dict[str, Any] = {
+    "rocketmq_tls_mode": "enforcing",
+    "rocketmq_tls_cert": "/etc/rocketmq/node.pem",
+    "rocketmq_tls_key": "/etc/rocketmq/node.key",
+    "rocketmq_tls_trust": "/etc/rocketmq/ca.pem",
+}
+
+
+def test_tls_variables_encrypt_both_ways_and_the_look_from_outside() -> None:
+    made = planned("2m-2s-sync", **TLS)
+    broker, name_server = made.nodes["broker-a-s"].settings, made.nodes["ns-1"].settings
+    assert (broker["tls.server.mode"], broker["useTLS"]) == ("enforcing", "true")
+    assert broker["tls.client.trustCertPath"] == "/etc/rocketmq/ca.pem"
+    assert name_server["tls.server.keyPath"] == "/etc/rocketmq/node.key"
+    assert "useTLS" not in name_server
+    (cluster,) = made.clusters.values()
+    assert (cluster.tls, cluster.tls_trust, cluster.tls_key) == (True, "/etc/rocketmq/ca.pem", "")
+
+
+def test_where_plain_calls_are_taken_too_the_look_from_outside_is_plain() -> None:
+    (cluster,) = planned("single-master", **{**TLS, "rocketmq_tls_mode": "permissive"}).clusters.values()
+    assert not cluster.tls
+    settings = planned("single-master", **{**TLS, "rocketmq_tls_mode": "disabled"}).nodes["broker-a"].settings
+    assert not [key for key in settings if "tls" in key.lower()]
+
+
+def test_tls_without_a_certificate_is_a_fault() -> None:
+    faults = faults_of("single-master", rocketmq_tls_mode="enforcing")
+    assert len(faults) == 2
+    assert all("tls.server.certPath and tls.server.keyPath" in fault for fault in faults)
+
+
+def test_the_password_of_a_key_is_hidden_in_a_diff() -> None:
+    hidden: dict[str, Any] = {"rocketmq_broker_config": {"tls.server.keyPassword": "swordfish"}}
+    made = rendered(planned("single-master", **hidden), "broker-a")
+    (conf,) = [file for file in made.manifest["files"] if file["path"].endswith("broker.conf")]
+    assert "tls.server.keyPassword" in conf["hidden_keys"]
+    assert "content" not in conf

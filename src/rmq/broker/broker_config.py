@@ -92,6 +92,18 @@ class BrokerConfig:
     flush_delay_offset_interval_ms: int = _key("flushDelayOffsetInterval", 10000)
     delay_offset_update_version_step: int = _key("delayOffsetUpdateVersionStep", 200)
 
+    # Flow control.
+    broker_fast_failure_enable: bool = _dynamic_key("brokerFastFailureEnable", True)
+    send_queue_capacity: int = _dynamic_key("sendThreadPoolQueueCapacity", 10000)
+    query_queue_capacity: int = _dynamic_key("queryThreadPoolQueueCapacity", 20000)
+    os_page_cache_busy_timeout_ms: int = _dynamic_key("osPageCacheBusyTimeOutMills", 1000)
+    wait_time_in_send_queue_ms: int = _dynamic_key("waitTimeMillsInSendQueue", 200)
+    wait_time_in_pull_queue_ms: int = _dynamic_key("waitTimeMillsInPullQueue", 5000)
+    wait_time_in_lite_pull_queue_ms: int = _dynamic_key("waitTimeMillsInLitePullQueue", 5000)
+    wait_time_in_heartbeat_queue_ms: int = _dynamic_key("waitTimeMillsInHeartbeatQueue", 31000)
+    wait_time_in_transaction_queue_ms: int = _dynamic_key("waitTimeMillsInTransactionQueue", 3000)
+    wait_time_in_admin_queue_ms: int = _dynamic_key("waitTimeMillsInAdminBrokerQueue", 5000)
+
     # Querying and request-reply.
     default_query_max_num: int = _key("defaultQueryMaxNum", 32)
     store_reply_message_enable: bool = _key("storeReplyMessageEnable", True)

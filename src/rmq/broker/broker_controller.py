@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ..dynamic.setting_overrides import Changeable, OverridesError, SettingOverrides
 from ..remoting.message_id import UniqueIdFactory
 from ..remoting.topic_names import SCHEDULE_TOPIC
-from ..rpc import OutboundClient, RemotingServer, ServerLimits
+from ..rpc import OutboundClient, RemotingServer, ServerLimits, TickClock
 from ..store.config_manager import ConfigManager
 from ..store.errors import StoreError
 from ..store.message_store import MessageStore
@@ -31,6 +31,7 @@ from .auth.auth_synchronize import AuthMetadataCopy, AuthMetadataProcessor
 from .auth.settings import first_user, inner_credentials
 from .broker_config import DYNAMIC_KEYS, BrokerConfig, java_text, without_secrets
 from .broker_context import BrokerContext
+from .broker_fast_failure import BrokerFastFailure
 from .broker_outer_api import BrokerOuterApi
 from .broker_stats import SAMPLE_INTERVAL_MS, BrokerStats
 from .consumer_filter_manager import PERSIST_INTERVAL_MS, ConsumerFilterManager
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping
 
-    from ..env import Disk, Reactor
+    from ..env import Disk, ListenerTls, OutboundTls, Reactor
     from ..rpc import Processor
     from ..rpc.channel import Channel
     from ..store.ha import HaRuntimeInfo
@@ -105,6 +106,8 @@ class BrokerEnvironment:
     limits: ServerLimits | None = None
     #: (total, free) bytes of the file system that holds a path.
     disk_space: Callable[[str], tuple[int, int]] | None = None
+    listener_tls: ListenerTls | None = None
+    outbound_tls: OutboundTls | None = None
 
 
 class BrokerController:
@@ -126,9 +129,11 @@ class BrokerController:
         self._dice = environment.dice
         to_store = store_config(config, settings, memory_bytes=environment.memory_bytes)
         self.store = MessageStore(to_store, environment.disk, reactor, on_fatal=on_fatal)
-        self.server = RemotingServer(reactor, limits=environment.limits)
+        self.server = RemotingServer(reactor, limits=environment.limits, tls=environment.listener_tls)
+        self.server.tick = tick = TickClock(reactor)
+        self.fast_failure = BrokerFastFailure(config, self.store, tick, reactor.clock)
         self._inner_credentials = inner_credentials(config)
-        self._client = OutboundClient(reactor, credentials=self._inner_credentials)
+        self._client = OutboundClient(reactor, credentials=self._inner_credentials, tls=environment.outbound_tls)
         self.context = self._make_context(settings, to_store.delay_levels_ms)
         self.processors = Processors(self.context, environment.dice)
         self.outer_api = BrokerOuterApi(
@@ -171,7 +176,7 @@ class BrokerController:
 
     def start(self) -> None:
         """On the loop. Raises OSError when a port is taken; the broker must then be shut down."""
-        self.processors.register(self.server)
+        self.processors.register(self.server, self.fast_failure)
         for code in PRIVATE_CODES:
             self._register(code, self.replication.answer)
         self._register(

@@ -26,6 +26,9 @@ HOLD_CHECK_INTERVAL_MS = 5_000
 #: clients ask.
 MAX_HELD_PULLS = 100_000
 
+#: And those it keeps for one connection: a client holds one for each queue and group, some thousands at most.
+MAX_HELD_PULLS_OF_CONNECTION = 16_384
+
 
 @dataclass
 class HeldPull:
@@ -58,6 +61,8 @@ class PullRequestHold:
         self._max_offset = max_offset
         self._has_match = has_match
         self._queues: dict[tuple[str, int], list[HeldPull]] = {}
+        # By connection, id of the pull -> its queue: one that closes must not cost a look at all others' pulls.
+        self._of: dict[Channel, dict[int, tuple[str, int]]] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -67,7 +72,12 @@ class PullRequestHold:
         """False when too many are held already: the caller answers at once."""
         if self._count >= MAX_HELD_PULLS:
             return False
-        self._queues.setdefault((topic, queue_id), []).append(pull)
+        theirs = self._of.setdefault(pull.channel, {})
+        if len(theirs) >= MAX_HELD_PULLS_OF_CONNECTION:
+            return False
+        key = (topic, queue_id)
+        theirs[id(pull)] = key
+        self._queues.setdefault(key, []).append(pull)
         self._count += 1
         return True
 
@@ -105,10 +115,8 @@ class PullRequestHold:
             self._release(key, list(pulls))
 
     def channel_closed(self, channel: Channel) -> None:
-        for key, pulls in list(self._queues.items()):
-            gone = [pull for pull in pulls if pull.channel is channel]
-            if gone:
-                self._remove(key, gone)
+        for key in set(self._of.get(channel, {}).values()):
+            self._remove(key, [pull for pull in self._queues[key] if pull.channel is channel])
 
     def _is_due(self, topic: str, queue_id: int, pull: HeldPull, tags_code: int | None) -> bool:
         wanted = pull.wants_one(tags_code)
@@ -122,6 +130,11 @@ class PullRequestHold:
 
     def _remove(self, key: tuple[str, int], gone: list[HeldPull]) -> None:
         leaving = {id(pull) for pull in gone}
+        for pull in gone:
+            theirs = self._of[pull.channel]
+            del theirs[id(pull)]
+            if not theirs:
+                del self._of[pull.channel]
         kept = [pull for pull in self._queues[key] if id(pull) not in leaving]
         self._count -= len(self._queues[key]) - len(kept)
         if kept:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What GET_BROKER_RUNTIME_INFO (28) tells: Apache's keys, as brokerStatus and clusterList print them.
 
-Thread pools and their queues do not exist here; their sizes are 0, because tools read them as numbers.
+Thread pools and their queues do not exist here. The send queue's numbers are those of sends that wait for the disk or a
+slave (see broker_fast_failure.py), the query queue's of queries under way; the others' are 0, because tools read them
+as numbers.
 """
 
 from __future__ import annotations
@@ -14,19 +16,14 @@ if TYPE_CHECKING:
     from .broker_context import BrokerContext
 
 _THREAD_POOLS = {
-    "sendThreadPoolQueueSize": "0",
-    "sendThreadPoolQueueCapacity": "10000",
     "pullThreadPoolQueueSize": "0",
     "pullThreadPoolQueueCapacity": "100000",
     "litePullThreadPoolQueueSize": "0",
     "litePullThreadPoolQueueCapacity": "100000",
-    "queryThreadPoolQueueSize": "0",
-    "queryThreadPoolQueueCapacity": "20000",
     "ackThreadPoolQueueSize": "0",
     "ackThreadPoolQueueCapacity": "100000",
     "EndTransactionQueueSize": "0",
     "EndTransactionThreadPoolQueueCapacity": "100000",
-    "sendThreadPoolQueueHeadWaitTimeMills": "0",
     "pullThreadPoolQueueHeadWaitTimeMills": "0",
     "litePullThreadPoolQueueHeadWaitTimeMills": "0",
     "queryThreadPoolQueueHeadWaitTimeMills": "0",
@@ -52,11 +49,16 @@ def runtime_info(context: BrokerContext) -> dict[str, str]:
         "earliestMessageTimeStamp": str(_earliest_store_time_ms(context)),
         **_THREAD_POOLS,
         **_TIMER,
+        "sendThreadPoolQueueSize": str(store.unanswered_puts),
+        "sendThreadPoolQueueCapacity": str(context.config.send_queue_capacity),
+        "sendThreadPoolQueueHeadWaitTimeMills": str(store.oldest_put_ms()),
+        "queryThreadPoolQueueSize": str(store.queries_under_way),
+        "queryThreadPoolQueueCapacity": str(context.config.query_queue_capacity),
         "brokerActive": "true" if not context.config.is_slave else "false",
         # Queues are written in the tick of their records: nothing is ever behind.
         "dispatchBehindBytes": "0",
         "dispatchMaxBuffer": "0",
-        "pageCacheLockTimeMills": "0",
+        "pageCacheLockTimeMills": str(store.page_cache_lag_ms(context.clock.monotonic_ms())),
         "remainTransientStoreBufferNumbs": "2147483647",
         "remainHowManyDataToFlush": human_readable(unflushed),
         "startAcceptSendRequestTimeStamp": str(context.config.start_accept_send_request_time_stamp_ms),

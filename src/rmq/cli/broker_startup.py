@@ -18,17 +18,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..broker.broker_config import BrokerConfig, without_secrets
+from ..broker.broker_config import BrokerConfig, java_text, without_secrets
 from ..broker.broker_controller import BrokerController, BrokerEnvironment
-from ..rpc import ServerLimits
 from ..store.errors import StoreError
 from ..topology import boot_line
 from ..topology.address import is_wildcard
 from ..topology.kind import Kind
 from ..topology.limits import NAME
 from ..topology.properties import render
+from .process_limits import memory_bytes, server_limits
 from .server_process import ServerProcess, StartError
 from .settings_file import read_settings
+from .tls_files import load_tls, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -132,7 +133,7 @@ def _print_config(options: argparse.Namespace) -> int:
     except (StartError, ValueError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
-    settings |= {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()}
+    settings |= {key: java_text(value) for key, value in values.items()}
     settings = without_secrets(settings)
     shown = {key: settings[key] for key in IMPORTANT_KEYS if key in settings}
     print(render(dict(sorted((settings if options.printConfigItem else shown).items()))), end="")  # noqa: T201
@@ -151,15 +152,24 @@ class _Broker:
         *,
         rebuild_from: str,
     ) -> None:
-        limits = ServerLimits()
+        limits = server_limits()
         idle_s = settings.get("serverChannelMaxIdleTimeSeconds")
         if isinstance(idle_s, int):
             limits = replace(limits, idle_ms=idle_s * 1000)
         backlog = settings.get("serverSocketBacklog")
         if isinstance(backlog, int):
             reactor.listen_backlog = backlog
-        memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        environment = BrokerEnvironment(reactor, disk, random.Random(), memory_bytes, limits, _disk_space)
+        self._tls = load_tls(settings)
+        environment = BrokerEnvironment(
+            reactor,
+            disk,
+            random.Random(),
+            memory_bytes(),
+            limits,
+            _disk_space,
+            listener_tls=self._tls.server,
+            outbound_tls=self._tls.outbound,
+        )
         self._reactor = reactor
         self._rebuild_from = rebuild_from
         try:
@@ -187,6 +197,7 @@ class _Broker:
             self._controller.shutdown(self._reactor.stop)
             self._reactor.run()
             raise StartError(why)
+        watch(self._reactor, self._tls)
         return boot_line.write_broker(self.config.broker_name, self.config.broker_addr, self.config.namesrv_addr)
 
     def _prepare(self) -> str:

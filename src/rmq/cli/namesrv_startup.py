@@ -14,13 +14,16 @@ from ..namesrv.namesrv_controller import NamesrvController, NamesrvError
 from ..topology import boot_line
 from ..topology.kind import Kind
 from ..topology.properties import render
+from .process_limits import server_limits
 from .server_process import ServerProcess, StartError
 from .settings_file import read_settings
+from .tls_files import Tls, load_tls, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..runtime import AsyncioReactor, SystemDisk
+    from ..topology.settings import Value
 
 # What brokers and clients were answered gets so long to leave before the process does.
 GOODBYE_MS = 500
@@ -32,7 +35,12 @@ def main(argv: Sequence[str]) -> int:
     process.name("namesrv")
     if options.printConfigItem:
         return _print_config(options.configFile)
-    return process.run(lambda reactor, disk: _NameServer(read_config(options.configFile), reactor, disk))
+
+    def make(reactor: AsyncioReactor, disk: SystemDisk) -> _NameServer:
+        settings = read_settings(Kind.NAMESRV, options.configFile, {})
+        return _NameServer(config_of(settings), load_tls(settings), reactor, disk)
+
+    return process.run(make)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,9 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_config(file: str | None) -> NamesrvConfig:
+def config_of(settings: Mapping[str, Value]) -> NamesrvConfig:
     """Raises StartError."""
-    settings = read_settings(Kind.NAMESRV, file, {})
     values = {"rocketmqHome": os.environ.get("ROCKETMQ_HOME", ""), **settings}
     try:
         return NamesrvConfig.from_settings(values, home=Path.home())
@@ -55,7 +62,7 @@ def read_config(file: str | None) -> NamesrvConfig:
 
 def _print_config(file: str | None) -> int:
     try:
-        text = render(read_config(file).to_properties())
+        text = render(config_of(read_settings(Kind.NAMESRV, file, {})).to_properties())
     except StartError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
@@ -66,11 +73,12 @@ def _print_config(file: str | None) -> int:
 class _NameServer:
     """`server_process.Server`."""
 
-    def __init__(self, config: NamesrvConfig, reactor: AsyncioReactor, disk: SystemDisk) -> None:
+    def __init__(self, config: NamesrvConfig, tls: Tls, reactor: AsyncioReactor, disk: SystemDisk) -> None:
         self._config = config
+        self._tls = tls
         self._reactor = reactor
         reactor.listen_backlog = config.server_socket_backlog
-        self._controller = NamesrvController(config, reactor, disk)
+        self._controller = NamesrvController(config, reactor, disk, limits=server_limits(), tls=tls.server)
 
     def start(self) -> str:
         try:
@@ -78,6 +86,7 @@ class _NameServer:
             self._controller.start()
         except NamesrvError as error:
             raise StartError(str(error)) from None
+        watch(self._reactor, self._tls)
         return boot_line.write_namesrv(f"{self._config.listen_hosts[0]}:{self._config.listen_port}")
 
     def is_ready(self) -> bool:

@@ -25,6 +25,7 @@ from ..runtime import AsyncioReactor, SystemDisk
 from ..runtime.logs import close_log, default_directory, open_log
 from ..topology.boot_line import write_failure
 from .pid_file import PidFile, PidFileTaken, run_directory
+from .process_limits import raise_open_files
 from .service_manager import ServiceManager
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class ServerProcess:
     def run(self, make_server: Callable[[AsyncioReactor, SystemDisk], Server]) -> int:
         """make_server reads the settings and builds the server; it may raise StartError."""
         faulthandler.enable()
+        raise_open_files()
         # Without a log file nothing is logged: what has to be on stderr is printed.
         logging.lastResort = None
         try:

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..topology import tls
 from ..topology.kind import Engine, Kind
 from ..topology.properties import Setting, parse
+from ..topology.rule import Rule
 from ..topology.settings import Value, check
 from .server_process import StartError
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..topology.fault import Fault
+
+    _Read = tuple[tuple[Setting, ...], tuple[Fault, ...]]
 
 _log = logging.getLogger("rmq.cli")
 
@@ -32,7 +36,7 @@ def read_settings(kind: Kind, file: str | None, given: Mapping[str, tuple[str, s
     faults: tuple[Fault, ...] = ()
     if file is not None:
         parsed = parse(_read(Path(file)), file)
-        settings, faults = parsed.settings, parsed.faults
+        settings, faults = _with_tls_file(parsed.settings, parsed.faults)
     settings = tuple(setting for setting in settings if setting.key not in given)
     settings += tuple(Setting(key, value, 0, place) for key, (value, place) in given.items())
     checked = check(settings, engine=Engine.PYTHON, kind=kind)
@@ -43,6 +47,22 @@ def read_settings(kind: Kind, file: str | None, given: Mapping[str, tuple[str, s
         _log.info("accepted without effect on this engine: %s", ", ".join(checked.accepted_without_effect))
     paths = {key: str(Path(str(checked.values[key])).expanduser()) for key in _PATH_KEYS if key in checked.values}
     return {**checked.values, **paths}
+
+
+def _with_tls_file(settings: tuple[Setting, ...], faults: tuple[Fault, ...]) -> _Read:
+    """What tls.config.file holds stands beside the rest, and wins over it, as on Apache."""
+    named = next((one for one in settings if one.key == tls.CONFIG_FILE and one.value), None)
+    if named is None:
+        return settings, faults
+    parsed = parse(_read(Path(named.value)), named.value)
+    strange = [one for one in parsed.settings if one.key not in tls.FILE_KEYS]
+    faults += parsed.faults
+    faults += tuple(
+        Rule.TLS_FILE.fault(one.place, one.shown, "Set it in the server's own file, or remove it") for one in strange
+    )
+    theirs = tuple(one for one in parsed.settings if one not in strange)
+    keys = {tls.CONFIG_FILE, *(one.key for one in theirs)}
+    return (*(one for one in settings if one.key not in keys), *theirs), faults
 
 
 def _read(path: Path) -> bytes:

@@ -11,5 +11,18 @@ from __future__ import annotations
 from .clock import Clock
 from .disk import Disk, File
 from .reactor import Connection, ConnectionHandler, Listener, Reactor, Timer
+from .tls import HandshakeFailed, ListenerTls, OutboundTls
 
-__all__ = ["Clock", "Connection", "ConnectionHandler", "Disk", "File", "Listener", "Reactor", "Timer"]
+__all__ = [
+    "Clock",
+    "Connection",
+    "ConnectionHandler",
+    "Disk",
+    "File",
+    "HandshakeFailed",
+    "Listener",
+    "ListenerTls",
+    "OutboundTls",
+    "Reactor",
+    "Timer",
+]

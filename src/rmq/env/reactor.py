@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .clock import Clock
+    from .tls import ListenerTls, OutboundTls
 
 T = TypeVar("T")
 
@@ -90,8 +91,19 @@ class Reactor(Protocol):
         """Run work in a thread; done gets its result or its exception on the loop."""
         ...
 
-    def listen(self, host: str, port: int, make_handler: Callable[[], ConnectionHandler]) -> Listener:
-        """Bind and accept. Raises OSError (address in use) at once. Port 0 picks a free one."""
+    def listen(
+        self,
+        host: str,
+        port: int,
+        make_handler: Callable[[], ConnectionHandler],
+        *,
+        tls: ListenerTls | None = None,
+    ) -> Listener:
+        """Bind and accept. Raises OSError (address in use) at once. Port 0 picks a free one.
+
+        With tls a handler hears of its connection before the handshake (so that limits count it) and gets no byte
+        before its end; a handshake that fails is its connection_lost with HandshakeFailed.
+        """
         ...
 
     def connect(
@@ -102,6 +114,8 @@ class Reactor(Protocol):
         *,
         timeout_ms: int,
         failed: Callable[[OSError], None],
+        tls: OutboundTls | None = None,
     ) -> None:
-        """Open a connection: handler.connection_made on success, else failed once."""
+        """Open a connection: handler.connection_made on success, else failed once. With tls the handshake is part of
+        opening it."""
         ...

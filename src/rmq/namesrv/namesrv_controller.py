@@ -17,7 +17,7 @@ from .registration_networks import RegistrationNetworks
 from .route_info_manager import RouteInfoManager
 
 if TYPE_CHECKING:
-    from ..env import Disk, Reactor, Timer
+    from ..env import Disk, ListenerTls, Reactor, Timer
     from .namesrv_config import NamesrvConfig
 
 
@@ -28,14 +28,23 @@ class NamesrvError(Exception):
 class NamesrvController:
     """load(), then start(), then shutdown(); each once."""
 
-    def __init__(self, config: NamesrvConfig, reactor: Reactor, disk: Disk, log: logging.Logger | None = None) -> None:
+    def __init__(
+        self,
+        config: NamesrvConfig,
+        reactor: Reactor,
+        disk: Disk,
+        log: logging.Logger | None = None,
+        *,
+        limits: ServerLimits | None = None,
+        tls: ListenerTls | None = None,
+    ) -> None:
         log = log if log is not None else logging.getLogger("rmq.namesrv")
         self._reactor = reactor
         self._config = DynamicConfig(config, disk, reactor, log)
         self._kv_config = KVConfigManager(Path(config.kv_config_path), disk, reactor, log)
         self.routes = RouteInfoManager(reactor.clock, log)
-        limits = replace(ServerLimits(), idle_ms=config.server_channel_max_idle_time_s * 1000)
-        self.server = RemotingServer(reactor, limits=limits, log=log)
+        limits = replace(limits or ServerLimits(), idle_ms=config.server_channel_max_idle_time_s * 1000)
+        self.server = RemotingServer(reactor, limits=limits, log=log, tls=tls)
         self.server.on_channel_closed(self.routes.channel_closed)
         self._scan_timer: Timer | None = None
         networks = RegistrationNetworks(config.registration_networks)

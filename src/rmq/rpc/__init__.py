@@ -10,6 +10,7 @@ from .errors import CallFailed, ConnectFailed, RequestRefused, TimedOut
 from .limits import ServerLimits
 from .outbound import OutboundClient
 from .server import RemotingServer
+from .tick_clock import TickClock
 
 __all__ = [
     "CallFailed",
@@ -21,5 +22,6 @@ __all__ = [
     "RemotingServer",
     "RequestRefused",
     "ServerLimits",
+    "TickClock",
     "TimedOut",
 ]

@@ -28,9 +28,9 @@ from .rate_limited_log import RateLimitedLog
 if TYPE_CHECKING:
     import logging
 
-    from ..env import Reactor, Timer
-    from ..remoting.errors import ProtocolError
+    from ..env import HandshakeFailed, Reactor, Timer
     from .limits import ServerLimits
+    from .tick_clock import TickClock
 
 Processor = Callable[[Channel, RemotingCommand], RemotingCommand | None]
 
@@ -41,6 +41,7 @@ class HubCounters:
 
     connections_accepted: int = 0
     connections_refused: int = 0
+    handshakes_failed: int = 0
     bad_frames: int = 0
     idle_closed: int = 0
     half_frames_closed: int = 0
@@ -55,7 +56,10 @@ class ChannelHub:
         self.reactor = reactor
         self.limits = limits
         self.counters = HubCounters()
+        self.tick: TickClock | None = None
+        """Where somebody wants to know how long requests wait: set before the first connection."""
         self.channels: set[Channel] = set()
+        self._of_host: dict[str, int] = {}
         self._log = RateLimitedLog(log, reactor.clock)
         self._processors: dict[int, Processor] = {}
         self._default: Processor = not_supported
@@ -91,16 +95,27 @@ class ChannelHub:
     def channel_opened(self, channel: Channel) -> None:
         channel.idle_since_ms = self.reactor.clock.monotonic_ms()
         self.channels.add(channel)
+        of_host = self._of_host[channel.peer_host] = self._of_host.get(channel.peer_host, 0) + 1
         self.counters.connections_accepted += 1
         if self._is_closed or len(self.channels) > self.limits.connections_max:
-            self.counters.connections_refused += 1
-            self._log.warning("connections", "%s is refused: %d connections are open", channel, len(self.channels) - 1)
-            channel.abort()
+            self._refuse_connection(channel, f"{len(self.channels) - 1} connections are open")
+        elif of_host > self.limits.connections_of_host_max:
+            self._refuse_connection(channel, f"{of_host - 1} connections of its host are open")
         elif self._sweep_timer is None:
             self._sweep_timer = self.reactor.call_later(self.limits.sweep_interval_ms, self._sweep)
 
+    def _refuse_connection(self, channel: Channel, why: str) -> None:
+        self.counters.connections_refused += 1
+        self._log.warning("connections", "%s is refused: %s", channel, why)
+        channel.abort()
+
     def channel_closed(self, channel: Channel) -> None:
         self.channels.discard(channel)
+        left = self._of_host.get(channel.peer_host, 0) - 1
+        if left > 0:
+            self._of_host[channel.peer_host] = left
+        else:
+            self._of_host.pop(channel.peer_host, None)
         self._half_frames_bytes -= channel.half_frame_bytes
         channel.half_frame_bytes = 0
         for callback in self._closed_callbacks:
@@ -126,13 +141,19 @@ class ChannelHub:
         self._log.warning("request", "request %d of %s failed", command.code, channel, error=error)
         return command.response(ResponseCode.SYSTEM_ERROR, f"{type(error).__name__}: {error}")
 
-    def bad_frame(self, channel: Channel, error: ProtocolError) -> None:
+    def bad_frame(self, channel: Channel, reason: str) -> None:
         self.counters.bad_frames += 1
-        self._log.warning("frame", "%s is closed: %s", channel, error.reason)
+        self._log.warning("frame", "%s is closed: %s", channel, reason)
 
-    def slow_peer(self, channel: Channel, unsent_bytes: int) -> None:
+    def handshake_failed(self, channel: Channel, error: HandshakeFailed) -> None:
+        self.counters.handshakes_failed += 1
+        self._log.warning("handshake", "%s is closed: %s", channel, error)
+
+    def slow_peer(self, channel: Channel, held_bytes: int) -> None:
         self.counters.slow_peers_closed += 1
-        self._log.warning("slow", "%s is dropped: it leaves %d bytes unread", channel, unsent_bytes)
+        self._log.warning(
+            "slow", "%s is dropped: it leaves answers unread, %d bytes are held for it", channel, held_bytes
+        )
 
     def half_frame_grew(self, channel: Channel, size_bytes: int) -> None:
         """Counts what unfinished frames hold; beyond the limit the one that holds most has to go."""
@@ -172,8 +193,7 @@ class ChannelHub:
             channel.was_active = False
             channel.idle_since_ms = now_ms
         elif now_ms - channel.idle_since_ms >= limits.idle_ms:
-            self.counters.idle_closed += 1
-            channel.close()
+            self._close_idle(channel)
             return
         if not channel.half_frame_bytes or channel.made_progress:
             channel.made_progress = False
@@ -182,6 +202,16 @@ class ChannelHub:
             channel.half_frame_since_ms = now_ms
         elif now_ms - channel.half_frame_since_ms >= limits.frame_completion_ms:
             self._drop_half_frame(channel)
+
+    def _close_idle(self, channel: Channel) -> None:
+        self.counters.idle_closed += 1
+        unsent_bytes = channel.unsent_bytes
+        if unsent_bytes:
+            # It has not taken a byte for all that time: it will not take the rest either.
+            self.slow_peer(channel, unsent_bytes)
+            channel.abort()
+        else:
+            channel.close()
 
     def _drop_half_frame(self, channel: Channel) -> None:
         self.counters.half_frames_closed += 1
@@ -193,11 +223,11 @@ class ChannelHub:
         channel.abort()
 
     def _drop_slowest(self) -> None:
-        unsent = {channel: channel.unsent_bytes for channel in self.channels}
-        total_bytes = sum(unsent.values())
+        held = {channel: channel.held_bytes for channel in self.channels}
+        total_bytes = sum(held.values())
         if total_bytes <= self.limits.unsent_total_bytes:
             return
-        for channel, size_bytes in sorted(unsent.items(), key=lambda item: item[1], reverse=True):
+        for channel, size_bytes in sorted(held.items(), key=lambda item: item[1], reverse=True):
             self.slow_peer(channel, size_bytes)
             channel.abort()
             total_bytes -= size_bytes

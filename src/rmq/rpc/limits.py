@@ -15,6 +15,8 @@ class ServerLimits:
 
     # Twice the 10,000 idle clients that must fit; above it the newest connection is closed at once.
     connections_max: int = 20_000
+    # One host may not take every place: others keep two fifths. 10,000 clients behind one address still fit.
+    connections_of_host_max: int = 12_000
     # serverChannelMaxIdleTimeSeconds: clients beat every 30 s, so four beats are missing.
     idle_ms: int = 120_000
     # 16 MiB within 30 s is half a megabyte a second; Apache gives a half frame its 120 s of idling.
@@ -26,7 +28,8 @@ class ServerLimits:
     unsent_high_bytes: int = 8 * _MIB
     # What is answered later (long polling, pushes) comes on top, without a read: beyond this the peer is dropped.
     unsent_hard_bytes: int = 64 * _MIB
-    # All peers together: at most this much waits for slow readers, the worst go first.
+    # All peers together: at most this much is held for slow readers, answers and their further requests; the worst go
+    # first.
     unsent_total_bytes: int = 512 * _MIB
     # All unfinished frames together: 32 of the largest, or some hundred thousand small ones; the largest goes first.
     half_frames_total_bytes: int = 512 * _MIB

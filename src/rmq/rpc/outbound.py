@@ -21,7 +21,7 @@ from .limits import ServerLimits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..env import Connection, Reactor
+    from ..env import Connection, OutboundTls, Reactor
     from ..remoting.command import RemotingCommand
     from ..remoting.signature import SessionCredentials
     from .channel import CallDone
@@ -65,10 +65,12 @@ class OutboundClient:
         limits: ServerLimits | None = None,
         log: logging.Logger | None = None,
         credentials: SessionCredentials | None = None,
+        tls: OutboundTls | None = None,
     ) -> None:
         """credentials: every request is signed by them, as Apache's brokers sign theirs."""
         self._credentials = credentials
         self._reactor = reactor
+        self._tls = tls
         self._hub = ChannelHub(reactor, limits or ServerLimits(), log or logging.getLogger("rmq.rpc"))
         self._hub.on_channel_closed(self._channel_closed)
         self._peers: dict[str, _Peer] = {}
@@ -142,6 +144,7 @@ class OutboundClient:
             handler,
             timeout_ms=CONNECT_TIMEOUT_MS,
             failed=lambda error: self._connect_failed(peer, error),
+            tls=self._tls,
         )
 
     def _connected(self, peer: _Peer, channel: Channel) -> None:

@@ -11,22 +11,28 @@ from .channel_hub import ChannelHub
 from .limits import ServerLimits
 
 if TYPE_CHECKING:
-    from ..env import Listener, Reactor
+    from ..env import Listener, ListenerTls, Reactor
 
 
 class RemotingServer(ChannelHub):
     """Serves the registered processors on any number of addresses."""
 
     def __init__(
-        self, reactor: Reactor, *, limits: ServerLimits | None = None, log: logging.Logger | None = None
+        self,
+        reactor: Reactor,
+        *,
+        limits: ServerLimits | None = None,
+        log: logging.Logger | None = None,
+        tls: ListenerTls | None = None,
     ) -> None:
         super().__init__(reactor, limits or ServerLimits(), log or logging.getLogger("rmq.rpc"))
+        self._tls = tls
         self._listeners: list[Listener] = []
 
     def listen(self, host: str, port: int) -> Listener:
         """Accept here too. Raises OSError at once where the address cannot be had; its text names it. Port 0 picks
         one."""
-        listener = self.reactor.listen(host, port, lambda: Channel(self))
+        listener = self.reactor.listen(host, port, lambda: Channel(self), tls=self._tls)
         self._listeners.append(listener)
         return listener
 

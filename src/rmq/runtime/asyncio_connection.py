@@ -40,8 +40,11 @@ class AsyncioConnection(asyncio.Protocol):
     # -- from asyncio --
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._attach(transport)
+        self._tell_made()
+
+    def _attach(self, transport: asyncio.BaseTransport) -> None:
         self._transport = stream = cast("asyncio.Transport", transport)
-        self.was_made = True
         self._made.add(self)
         self._peer = _address(stream, "peername")
         self._local = _address(stream, "sockname")
@@ -49,7 +52,13 @@ class AsyncioConnection(asyncio.Protocol):
         stream.set_write_buffer_limits(high=0)
         with contextlib.suppress(OSError):
             stream.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def _tell_made(self) -> None:
+        self.was_made = True
         self._handler.connection_made(self)
+
+    async def until_usable(self) -> None:
+        """Returns when the handler has been told. Raises OSError where the two ends do not come to an agreement."""
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -67,7 +76,8 @@ class AsyncioConnection(asyncio.Protocol):
         self._made.discard(self)
         self._on_drained.clear()
         self._transport = None
-        self._handler.connection_lost(exc)
+        if self.was_made:
+            self._handler.connection_lost(exc)
 
     # -- rmq.env.Connection --
 

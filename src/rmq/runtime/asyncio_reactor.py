@@ -15,16 +15,18 @@ import logging
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .asyncio_connection import AsyncioConnection
 from .system_clock import SystemClock
+from .tls_connection import TlsConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from ..env import Clock, ConnectionHandler, Timer
+    from ..env import Clock, ConnectionHandler, ListenerTls, OutboundTls, Timer
+    from .tls import OutboundContext, ServerCertificate
 
 T = TypeVar("T")
 
@@ -140,19 +142,33 @@ class AsyncioReactor:
 
     # -- network --
 
-    def listen(self, host: str, port: int, make_handler: Callable[[], ConnectionHandler]) -> AsyncioListener:
+    def listen(
+        self,
+        host: str,
+        port: int,
+        make_handler: Callable[[], ConnectionHandler],
+        *,
+        tls: ListenerTls | None = None,
+    ) -> AsyncioListener:
         listener = AsyncioListener(_bind(host, port, self.listen_backlog))
         self._listeners.append(listener)
-        self._spawn(self._serve(listener, make_handler))
+        self._spawn(self._serve(listener, make_handler, cast("ServerCertificate | None", tls)))
         return listener
 
-    async def _serve(self, listener: AsyncioListener, make_handler: Callable[[], ConnectionHandler]) -> None:
+    async def _serve(
+        self,
+        listener: AsyncioListener,
+        make_handler: Callable[[], ConnectionHandler],
+        tls: ServerCertificate | None,
+    ) -> None:
+        def make() -> AsyncioConnection:
+            handler = make_handler()
+            if tls is None:
+                return AsyncioConnection(self._loop, handler, self._log, self._connections)
+            return TlsConnection.accepted(self._loop, handler, self._log, self._connections, certificate=tls)
+
         if listener.socket.fileno() >= 0:
-            listener.server = await self._loop.create_server(
-                lambda: self._connection(make_handler()),
-                sock=listener.socket,
-                backlog=self.listen_backlog,
-            )
+            listener.server = await self._loop.create_server(make, sock=listener.socket, backlog=self.listen_backlog)
 
     def connect(
         self,
@@ -162,16 +178,29 @@ class AsyncioReactor:
         *,
         timeout_ms: int,
         failed: Callable[[OSError], None],
+        tls: OutboundTls | None = None,
     ) -> None:
-        self._spawn(self._open(host, port, handler, timeout_ms, failed))
+        if tls is None:
+            connection = AsyncioConnection(self._loop, handler, self._log, self._connections)
+        else:
+            outbound = cast("OutboundContext", tls)
+            connection = TlsConnection.opened(
+                self._loop, handler, self._log, self._connections, outbound=outbound, host=host
+            )
+        self._spawn(self._open(host, port, connection, timeout_ms, failed))
 
     async def _open(
-        self, host: str, port: int, handler: ConnectionHandler, timeout_ms: int, failed: Callable[[OSError], None]
+        self,
+        host: str,
+        port: int,
+        connection: AsyncioConnection,
+        timeout_ms: int,
+        failed: Callable[[OSError], None],
     ) -> None:
-        connection = self._connection(handler)
         try:
-            opening = self._loop.create_connection(lambda: connection, host, port)
-            await asyncio.wait_for(opening, timeout_ms / 1000)
+            async with asyncio.timeout(timeout_ms / 1000):
+                await self._loop.create_connection(lambda: connection, host, port)
+                await connection.until_usable()
         except TimeoutError:
             error = OSError(f"no connection to {host}:{port} within {timeout_ms} ms")
         except OSError as caught:
@@ -180,10 +209,8 @@ class AsyncioReactor:
             return
         # Made and lost at the same moment: the handler hears connection_lost, and must not hear of a failure too.
         if not connection.was_made:
+            connection.abort()
             failed(error)
-
-    def _connection(self, handler: ConnectionHandler) -> AsyncioConnection:
-        return AsyncioConnection(self._loop, handler, self._log, self._connections)
 
     def _spawn(self, work: Any) -> None:
         """A task for a connection or a listener, never for a message."""

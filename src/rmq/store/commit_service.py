@@ -75,6 +75,8 @@ class CommitService:
         self._record_bytes_max = config.max_message_size + RECORD_OVERHEAD_BYTES_MAX
         self._waits_for_flush = config.waits_for_flush
         self._waits = config.waits_for_flush or config.waits_for_slaves
+        self._write_ms = 0
+        self._write_ended_ms = 0
         self._now_ms = 0
         self._scheduled = False
         self._raw = False
@@ -154,6 +156,16 @@ class CommitService:
         if self._scheduled:
             self._commit()
 
+    @property
+    def unanswered(self) -> int:
+        """Puts of this tick that will wait for the disk or a slave."""
+        return len(self._to_wait)
+
+    def stalled_ms(self, tick_began_ms: int) -> int:
+        """How long the last write took, where it ended just before that tick began: what the tick reads came during
+        that write, or after it."""
+        return self._write_ms if tick_began_ms - self._write_ended_ms <= 1 else 0
+
     # -- at its end
 
     def _begin(self) -> None:
@@ -166,6 +178,7 @@ class CommitService:
             _guard(committing)
         self._scheduled = False
         start = self._log.written
+        began_ms = self._reactor.clock.monotonic_ms()
         try:
             for queue in self._touched:
                 queue.reserve()
@@ -173,6 +186,8 @@ class CommitService:
         except OSError as error:
             self._refuse_all(error)
             return
+        self._write_ended_ms = self._reactor.clock.monotonic_ms()
+        self._write_ms = self._write_ended_ms - began_ms
         self._is_refusing = False
         was_raw, self._raw = self._raw, False
         if was_raw:

@@ -70,6 +70,7 @@ class FlushService:
         self._on_flushed = on_flushed
         self._on_failed = on_failed
         self._syncing = False
+        self._syncing_since_ms = 0
         self._checkpointing = False
         self._generation = 0
         self._wanted = False
@@ -101,6 +102,7 @@ class FlushService:
         if self._log.flushed >= self._log.written:
             return
         self._syncing = True
+        self._syncing_since_ms = self._reactor.clock.monotonic_ms()
         self._sync(self._log.files_to_flush(), lambda: None, self._synced)
 
     def flush_and_checkpoint(self) -> None:
@@ -116,6 +118,10 @@ class FlushService:
         checkpoint = self._take_checkpoint(clean=False)
         index = self._take_index()
         self._sync(files, lambda: self._write_checkpoints(checkpoint, index), self._checkpointed)
+
+    def under_way_ms(self) -> int:
+        """For how long the disk has been at the flush of the log that is under way; 0 where none is."""
+        return self._reactor.clock.monotonic_ms() - self._syncing_since_ms if self._syncing else 0
 
     @property
     def is_syncing(self) -> bool:

@@ -480,6 +480,25 @@ class MessageStore:
         """Whether a put would be tried now."""
         return self._commits.accepting
 
+    @property
+    def unanswered_puts(self) -> int:
+        """Puts that wait for the disk or a slave: in the log, and their senders do not know it yet."""
+        return len(self._waiters) + self._commits.unanswered
+
+    def oldest_put_ms(self) -> int:
+        """For how long the oldest of them has been waiting."""
+        return self._waiters.oldest_ms()
+
+    @property
+    def queries_under_way(self) -> int:
+        return 0 if self._index is None else self._index.queries
+
+    def page_cache_lag_ms(self, tick_began_ms: int) -> int:
+        """How far the disk is behind, as what came in with this tick has noticed: the length of the write that kept
+        the loop from reading it, or of the sync flush that is under way, which puts wait for."""
+        lag_ms = self._commits.stalled_ms(tick_began_ms)
+        return max(lag_ms, self._flush.under_way_ms()) if self.config.waits_for_flush else lag_ms
+
     def runtime_info(self) -> dict[str, str]:
         """The store's part of request 28, under Apache's names, and what was found damaged."""
         ratio = str(self._clean.disk_ratio)

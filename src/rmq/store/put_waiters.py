@@ -54,6 +54,10 @@ class Condition:
             self.decided = max(self.decided, self._deadlines.popleft()[1])
 
     @property
+    def waiting_since_ms(self) -> int | None:
+        return self._deadlines[0][0] - self._timeout_ms if self._deadlines else None
+
+    @property
     def next_deadline_ms(self) -> int | None:
         return self._deadlines[0][0] if self._deadlines else None
 
@@ -73,6 +77,13 @@ class PutWaiters:
 
     def __len__(self) -> int:
         return len(self._waiters)
+
+    def oldest_ms(self) -> int:
+        """For how long the first one has been waiting; 0 where nobody waits."""
+        if not self._waiters:
+            return 0
+        since = [at for one in self._conditions if (at := one.waiting_since_ms) is not None]
+        return self._reactor.clock.monotonic_ms() - min(since) if since else 0
 
     def add(self, waiters: Sequence[Waiter]) -> None:
         """Records of one commit, in the order of the log."""

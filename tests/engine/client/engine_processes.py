@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from tests.interop.harness.ports import free_broker_port, free_port
 
+from rmq.client.admin import AdminClient
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -88,6 +90,8 @@ class Engine:
                 self.processes[name] = self._start("mqbroker", self._broker_settings(name, home), home, stack)
             for process in self.processes.values():
                 process.wait_until_up()
+            # The boot line comes before the registration.
+            wait_until(self._is_registered)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Engine:
@@ -97,6 +101,10 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def _is_registered(self) -> bool:
+        with AdminClient(self.name_server) as admin:
+            return set(admin.cluster_info().broker_addr_table) == set(self.brokers)
 
     def _start(self, command: str, settings: dict[str, str], home: Path, stack: ExitStack) -> Process:
         process = Process(command, settings, home)

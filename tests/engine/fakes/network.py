@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rmq.env import ConnectionHandler
+    from rmq.env import ConnectionHandler, ListenerTls, OutboundTls
 
     from .clock import FakeClock
     from .reactor import FakeReactor
@@ -163,8 +163,10 @@ class FakeListener:
         reactor: FakeReactor,
         address: tuple[str, int],
         make: Callable[[], ConnectionHandler],
+        tls: ListenerTls | None = None,
     ) -> None:
         self.reactor = reactor
+        self.tls = tls
         self.make_handler = make
         self._network = network
         self._address = address
@@ -211,12 +213,17 @@ class FakeNetwork:
         return self._next_port
 
     def listen(
-        self, reactor: FakeReactor, host: str, port: int, make_handler: Callable[[], ConnectionHandler]
+        self,
+        reactor: FakeReactor,
+        host: str,
+        port: int,
+        make_handler: Callable[[], ConnectionHandler],
+        tls: ListenerTls | None = None,
     ) -> FakeListener:
         address = (host, port or self.free_port())
         if address in self.listeners:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), f"{host}:{port}")
-        listener = FakeListener(self, reactor, address, make_handler)
+        listener = FakeListener(self, reactor, address, make_handler, tls)
         self.listeners[address] = listener
         return listener
 
@@ -224,11 +231,22 @@ class FakeNetwork:
         """The listener of host:port; one on the wildcard address stands for all hosts."""
         return self.listeners.get((host, port)) or self.listeners.get(("0.0.0.0", port))
 
-    def connect(self, reactor: FakeReactor, host: str, port: int, handler: ConnectionHandler) -> OSError | None:
-        """Join two ends, or say why not."""
+    def connect(
+        self,
+        reactor: FakeReactor,
+        host: str,
+        port: int,
+        handler: ConnectionHandler,
+        tls: OutboundTls | None = None,
+    ) -> OSError | None:
+        """Join two ends, or say why not. Nothing is encrypted here; two ends that do not agree on TLS are not joined,
+        though with real sockets a plain client of a server that requires it is let in first."""
         listener = self.find(host, port)
         if listener is None or self.is_cut(reactor.host, host):
             return ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED), f"{host}:{port}")
+        required = listener.tls is not None and listener.tls.is_required
+        if (listener.tls is None) if tls is not None else required:
+            return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET), f"{host}:{port}")
         client_address = (reactor.host, self.free_port())
         client = FakeConnection(reactor, handler, client_address, (host, port))
         server = FakeConnection(listener.reactor, listener.make_handler(), (host, port), client_address)

@@ -19,7 +19,7 @@ from .network import ConnectionSet, FakeNetwork
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rmq.env import ConnectionHandler, Listener
+    from rmq.env import ConnectionHandler, Listener, ListenerTls, OutboundTls
 
 T = TypeVar("T")
 
@@ -78,8 +78,15 @@ class FakeReactor:
         if not self._dead:
             self._blocking.append(run)
 
-    def listen(self, host: str, port: int, make_handler: Callable[[], ConnectionHandler]) -> Listener:
-        return self.world.network.listen(self, host, port, make_handler)
+    def listen(
+        self,
+        host: str,
+        port: int,
+        make_handler: Callable[[], ConnectionHandler],
+        *,
+        tls: ListenerTls | None = None,
+    ) -> Listener:
+        return self.world.network.listen(self, host, port, make_handler, tls)
 
     def connect(
         self,
@@ -89,9 +96,10 @@ class FakeReactor:
         *,
         timeout_ms: int,
         failed: Callable[[OSError], None],
+        tls: OutboundTls | None = None,
     ) -> None:
         def attempt() -> None:
-            error = self.world.network.connect(self, host, port, handler)
+            error = self.world.network.connect(self, host, port, handler, tls)
             if error is not None:
                 failed(error)
 

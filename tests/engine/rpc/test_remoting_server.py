@@ -10,9 +10,10 @@ import pytest
 from tests.engine.fakes import FakeWorld
 from tests.engine.rpc.peer import Peer
 
+from rmq.env import HandshakeFailed
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.command import RemotingCommand
-from rmq.rpc import CallFailed, Channel, RemotingServer, RequestRefused, ServerLimits, TimedOut
+from rmq.rpc import CallFailed, Channel, RemotingServer, RequestRefused, ServerLimits, TickClock, TimedOut
 
 SERVER = ("192.0.2.1", 9876)
 
@@ -334,3 +335,75 @@ def test_closing_the_server_sends_what_is_gathered(world: FakeWorld, server: Rem
     assert closed == [channel]
     with pytest.raises(ConnectionRefusedError):
         Peer(world, SERVER)
+
+
+def test_one_host_cannot_take_every_place(world: FakeWorld) -> None:
+    server = make_server(world, ServerLimits(connections_of_host_max=2))
+    greedy = [Peer(world, SERVER, "192.0.2.7") for _ in range(3)]
+    other = Peer(world, SERVER, "192.0.2.8")
+    world.settle()
+    assert [peer.is_closed for peer in (*greedy, other)] == [False, False, True, False]
+    assert server.counters.connections_refused == 1
+    greedy[0].connection.close()
+    world.settle()
+    again = Peer(world, SERVER, "192.0.2.7")
+    assert not again.is_closed
+
+
+def test_a_peer_who_takes_nothing_until_it_is_idle_is_dropped_with_the_reason(
+    world: FakeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = make_server(world, ServerLimits(unsent_high_bytes=10_000))
+    peer = Peer(world, SERVER)
+    peer.connection.pause_reading()
+    peer.send(*[request(bytes(1_000)) for _ in range(100)])
+    with caplog.at_level(logging.WARNING, "rmq.rpc"):
+        world.run_for(125_000)
+    assert server.channels == set()
+    assert (server.counters.idle_closed, server.counters.slow_peers_closed) == (1, 1)
+    assert "it leaves answers unread" in caplog.messages[-1]
+
+
+def test_a_tls_handshake_where_none_is_taken_is_named_in_the_log(
+    world: FakeWorld, server: RemotingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "rmq.rpc"):
+        Peer(world, SERVER).send_bytes(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32))
+    (line,) = caplog.messages
+    assert "tls.server.mode is disabled" in line
+
+
+def test_failed_handshakes_are_counted_and_logged_once_in_ten_seconds(
+    world: FakeWorld, server: RemotingServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "rmq.rpc"):
+        for _ in range(20):
+            peer = Peer(world, SERVER)
+            (channel,) = server.channels
+            channel.connection_lost(HandshakeFailed("no TLS handshake within 10 s"))
+            peer.connection.close()
+            world.settle()
+    assert server.counters.handshakes_failed == 20
+    assert len(caplog.messages) == 1
+    assert "no TLS handshake within 10 s" in caplog.messages[0]
+
+
+def test_what_is_read_late_in_a_tick_has_waited_since_its_beginning(world: FakeWorld) -> None:
+    server = make_server(world)
+    server.tick = TickClock(server.reactor)
+    waited: list[int] = []
+
+    def work(_: Channel, request: RemotingCommand) -> None:
+        assert server.tick is not None
+        waited.append(server.tick.waited_ms)
+        world.clock.advance(40)
+
+    server.register(7, work)
+    peers = [Peer(world, SERVER) for _ in range(3)]
+    for _ in range(2):
+        for peer in peers:
+            peer.connection.write(request(code=7).encode() + request(code=7).encode())
+        world.settle()
+    assert waited == [0, 0, 80, 80, 160, 160] * 2
+    world.settle()
+    assert server.tick.waited_ms == 0

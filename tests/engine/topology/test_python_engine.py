@@ -13,6 +13,7 @@ from rmq.topology.keys import KEYS_OF
 from rmq.topology.kind import Engine, Kind
 from rmq.topology.python_engine import HONOURED_BROKER, HONOURED_NAMESRV, OWN_KEYS, REFUSED, Use, refusal, use_of
 from rmq.topology.settings import known_keys
+from rmq.topology.tls import CONFIG_FILE, USE_TLS, TlsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,12 +47,18 @@ def test_honoured_is_what_the_broker_reads_and_nothing_else() -> None:
     config = BrokerConfig.from_settings(settings)
     store_config(config, settings)
     ha_config(config, settings)
+    TlsSettings.from_settings(settings)
+    settings.asked.add(CONFIG_FILE)  # read before all others, by cli.settings_file
     assert settings.asked == HONOURED_BROKER
 
 
 def test_honoured_is_what_the_name_server_reads_and_nothing_else() -> None:
     settings = Noted()
     NamesrvConfig.from_settings(settings, home=Path("/home/rocketmq"))
+    TlsSettings.from_settings(settings)
+    settings.asked.add(CONFIG_FILE)
+    # A broker's: a name server calls nobody.
+    settings.asked.discard(USE_TLS)
     assert settings.asked == HONOURED_NAMESRV
 
 

@@ -44,11 +44,12 @@ _END_DEADLINE_S = 60.0
 class ClientProcess:
     """One client program. Use it as a context; it ends when its standard input closes."""
 
-    def __init__(self, directory: Path, subcommand: str, **options: object) -> None:
+    def __init__(self, directory: Path, subcommand: str, *, java_options: Any = (), **options: object) -> None:
+        """java_options: a tuple of texts; Any, so that callers may hand in their options as one dict."""
         self.subcommand = subcommand
         self.events: list[Event] = []
         flags = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-        jvm = (*_SMALL_JVM, f"-Duser.home={directory}")
+        jvm = (*_SMALL_JVM, f"-Duser.home={directory}", *java_options)
         argv = [*java_argv("interop.ClientTool", logback="client.logback.xml", options=jvm), subcommand, *flags]
         self._errors = directory / f"{subcommand}-{id(self):x}.log"
         with self._errors.open("wb") as errors:
@@ -136,11 +137,17 @@ class MqadminResult:
 
 
 def mqadmin(
-    directory: Path, namesrv_addr: str, *args: str, timeout_s: float = 60.0, home: Path | None = None
+    directory: Path,
+    namesrv_addr: str,
+    *args: str,
+    timeout_s: float = 60.0,
+    home: Path | None = None,
+    java_options: tuple[str, ...] = (),
 ) -> MqadminResult:
     """Runs one command of Apache's own mqadmin. Its exit status is 0 for most failures, so read its output too. home
     holds conf/tools.yml, where the command is to be signed."""
-    jvm = (*_SMALL_JVM, f"-Duser.home={directory}", *((f"-Drocketmq.home.dir={home}",) if home else ()))
+    home_option = (f"-Drocketmq.home.dir={home}",) if home else ()
+    jvm = (*_SMALL_JVM, f"-Duser.home={directory}", *home_option, *java_options)
     argv = java_argv("org.apache.rocketmq.tools.command.MQAdminStartup", logback="client.logback.xml", options=jvm)
     argv += [args[0], "-n", namesrv_addr, *args[1:]]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)

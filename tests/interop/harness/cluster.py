@@ -91,6 +91,10 @@ class Cluster:
             server.end()
 
     @property
+    def _uses_tls(self) -> bool:
+        return self.engine.tls is not None
+
+    @property
     def namesrv_addr(self) -> str:
         return ";".join(namesrv.address for namesrv in self.namesrvs)
 
@@ -130,7 +134,13 @@ class Cluster:
         wait_for(
             f"registration of {broker.node} at every name server",
             lambda: all(
-                wire.lists_broker(namesrv.address, broker.broker_name, broker.plan.broker_id, broker.address)
+                wire.lists_broker(
+                    namesrv.address,
+                    broker.broker_name,
+                    broker.plan.broker_id,
+                    broker.address,
+                    encrypted=self._uses_tls,
+                )
                 for namesrv in self.namesrvs
             ),
             within_s=_REGISTERED_DEADLINE_S,
@@ -141,7 +151,7 @@ class Cluster:
         """Code 907 at the master: its slave is connected and has everything."""
         wait_for(
             f"slave of {master.node} in sync",
-            lambda: wire.in_sync_slaves(master.address) >= 1,
+            lambda: wire.in_sync_slaves(master.address, encrypted=self._uses_tls) >= 1,
             within_s=_IN_SYNC_DEADLINE_S,
             detail=self.tails,
         )
@@ -177,7 +187,7 @@ class Cluster:
         directory = self._directory(name)
         port = free_port()
         conf = directory / "namesrv.conf"
-        conf.write_text(f"listenPort={port}\nbindAddress={_LOOPBACK}\n")
+        _write(conf, {"listenPort": str(port), "bindAddress": _LOOPBACK, **engine.settings})
         argv = [*engine.argv("mqnamesrv", directory), "-c", str(conf)]
         return Server(name, f"{_LOOPBACK}:{port}", argv, engine.env(directory), directory, NAMESRV_BOOT_LINE)
 
@@ -199,8 +209,10 @@ class Cluster:
             }
         )
         conf = directory / "broker.conf"
-        conf.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         engine = self._slave_engine if broker.broker_id else self.engine
+        if self._uses_tls:
+            settings["useTLS"] = "true"
+        _write(conf, settings | engine.settings)
         argv = [*engine.argv("mqbroker", directory), "-n", self.namesrv_addr, "-c", str(conf)]
         address = f"{_LOOPBACK}:{port}"
         server = Server(broker.node, address, argv, engine.env(directory), directory, BROKER_BOOT_LINE)
@@ -210,3 +222,7 @@ class Cluster:
         directory = self.directory / name
         (directory / "home").mkdir(parents=True)
         return directory
+
+
+def _write(conf: Path, settings: dict[str, str]) -> None:
+    conf.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))

@@ -9,6 +9,12 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .tls import java_properties
+
+if TYPE_CHECKING:
+    from .tls import ServerTls
 
 ROOT = Path(__file__).resolve().parents[3]
 _JAVA_SOURCES = ROOT / "tests" / "interop" / "java"
@@ -45,6 +51,14 @@ class Engine(ABC):
 
     name: str
 
+    def __init__(self, tls: ServerTls | None = None) -> None:
+        self.tls = tls
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Keys that each server's file begins with."""
+        return {}
+
     @abstractmethod
     def argv(self, server: str, directory: Path) -> list[str]:
         """The command of `mqnamesrv` or `mqbroker`; RocketMQ's own options follow it."""
@@ -56,6 +70,10 @@ class Engine(ABC):
 
 class PythonEngine(Engine):
     name = "python"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {} if self.tls is None else self.tls.properties()
 
     def argv(self, server: str, directory: Path) -> list[str]:
         return [sys.executable, "-X", "faulthandler", "-m", "rmq.cli.main", server]
@@ -79,11 +97,19 @@ class ApacheEngine(Engine):
     _HEAP = ("-Xms512m", "-Xmx512m", "-XX:MaxDirectMemorySize=1g", "-XX:+UseSerialGC")
 
     def argv(self, server: str, directory: Path) -> list[str]:
-        options = (*self._HEAP, f"-Duser.home={directory}", f"-Dinterop.log={directory / 'server.log'}")
+        options: tuple[str, ...] = (*self._HEAP, f"-Duser.home={directory}")
+        options += (f"-Dinterop.log={directory / 'server.log'}",)
+        if self.tls is not None:
+            options += (*java_properties(self.tls.properties()), "-Dtls.enable=true")
         return java_argv(self._MAIN[server], logback="server.logback.xml", options=options)
 
     def env(self, directory: Path) -> dict[str, str]:
         return {"ROCKETMQ_HOME": str(directory / "home")}
+
+
+def secured(engine: Engine, tls: ServerTls) -> Engine:
+    """The same engine, with TLS on the remoting ports and on the servers' calls to each other."""
+    return type(engine)(tls)
 
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (PythonEngine(), ApacheEngine())}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -32,13 +33,13 @@ class Answer:
         return json.loads(re.sub(r"([{,])(\d+):", r'\1"\2":', self.body.decode()))
 
 
-def ask(address: str, code: int, fields: dict[str, str] | None = None) -> Answer:
+def ask(address: str, code: int, fields: dict[str, str] | None = None, *, encrypted: bool = False) -> Answer:
     """Sends one request and reads its answer. Raises OSError when the peer is away or breaks the frame."""
     header = json.dumps(
         {"code": code, "language": "JAVA", "version": 493, "opaque": 1, "flag": 0, "extFields": fields or {}}
     ).encode()
     host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=_TIMEOUT_S) as connection:
+    with _connect(host, int(port), encrypted=encrypted) as connection:
         connection.sendall(struct.pack(">ii", 4 + len(header), len(header)) + header)
         (length,) = struct.unpack(">i", _read(connection, 4))
         frame = _read(connection, length)
@@ -47,21 +48,32 @@ def ask(address: str, code: int, fields: dict[str, str] | None = None) -> Answer
     return Answer(answer["code"], answer.get("remark") or "", answer.get("extFields") or {}, frame[4 + header_length :])
 
 
-def lists_broker(namesrv: str, broker_name: str, broker_id: int, address: str) -> bool:
+def lists_broker(namesrv: str, broker_name: str, broker_id: int, address: str, *, encrypted: bool = False) -> bool:
     """Whether this name server gives out this address for the broker."""
-    table = ask(namesrv, GET_BROKER_CLUSTER_INFO).json()["brokerAddrTable"]
+    table = ask(namesrv, GET_BROKER_CLUSTER_INFO, encrypted=encrypted).json()["brokerAddrTable"]
     addresses = table.get(broker_name, {}).get("brokerAddrs", {})
     return bool(addresses.get(str(broker_id)) == address)
 
 
-def in_sync_slaves(master: str) -> int:
+def in_sync_slaves(master: str, *, encrypted: bool = False) -> int:
     """How many slaves of this master are connected and have everything, as the master counts them."""
-    connections = ask(master, GET_BROKER_HA_STATUS).json().get("haConnectionInfo") or []
+    connections = ask(master, GET_BROKER_HA_STATUS, encrypted=encrypted).json().get("haConnectionInfo") or []
     return sum(1 for connection in connections if connection["inSync"])
 
 
 def knows_topic(broker: str, topic: str) -> bool:
     return ask(broker, GET_TOPIC_CONFIG, {"topic": topic}).code == 0
+
+
+def _connect(host: str, port: int, *, encrypted: bool) -> socket.socket:
+    connection = socket.create_connection((host, port), timeout=_TIMEOUT_S)
+    if not encrypted:
+        return connection
+    # Only looks at what is there: whom it talks to is the cases' business.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(connection)
 
 
 def _read(connection: socket.socket, count: int) -> bytes:

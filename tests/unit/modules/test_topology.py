@@ -37,6 +37,7 @@ NOT_OF_AN_INVENTORY = {
     Rule.FILE_ESCAPE,
     Rule.KEY_TWICE,
     Rule.VALUE_ASCII,
+    Rule.TLS_FILE,
     Rule.SLAVE_ID,
     Rule.MASTER_ID,
     Rule.IDENTITY_READABLE,

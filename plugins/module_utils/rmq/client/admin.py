@@ -36,6 +36,7 @@ from .name_server import NameServers
 from .remoting_client import DEFAULT_TIMEOUT_MS
 
 if TYPE_CHECKING:
+    import ssl
     from types import TracebackType
 
     from ..remoting.command import RemotingCommand
@@ -53,12 +54,13 @@ class AdminClient:
         name_servers: str,
         timeout_ms: int = DEFAULT_TIMEOUT_MS,
         credentials: Optional[SessionCredentials] = None,
+        tls: Optional[ssl.SSLContext] = None,
     ) -> None:
         """`name_servers` has `;` between its addresses; "" for a caller that knows its brokers' addresses.
 
         Raises ValueError for a bad one.
         """
-        self.connections = Connections(timeout_ms, credentials)
+        self.connections = Connections(timeout_ms, credentials, tls)
         self.name_servers = NameServers(parse_name_servers(name_servers) if name_servers else [], self.connections)
 
     def __enter__(self) -> AdminClient:

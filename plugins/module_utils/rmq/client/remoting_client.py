@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Type
 
@@ -37,11 +38,16 @@ class RemotingClient:
     """
 
     def __init__(
-        self, address: str, timeout_ms: int = DEFAULT_TIMEOUT_MS, credentials: Optional[SessionCredentials] = None
+        self,
+        address: str,
+        timeout_ms: int = DEFAULT_TIMEOUT_MS,
+        credentials: Optional[SessionCredentials] = None,
+        tls: Optional[ssl.SSLContext] = None,
     ) -> None:
-        """credentials: every request is signed by them."""
+        """credentials: every request is signed by them. tls: of `client.tls.client_context`; None: unencrypted."""
         self._credentials = credentials
         self.address = address
+        self._tls = tls
         self._target = parse_address(address)
         self._timeout_ms = timeout_ms
         self._socket: Optional[socket.socket] = None
@@ -111,12 +117,23 @@ class RemotingClient:
     def _connected(self, deadline: float) -> socket.socket:
         if self._socket is None:
             try:
-                self._socket = socket.create_connection(self._target, timeout=_left(deadline))
+                self._socket = self._connect(deadline)
             except (OSError, UnicodeError) as error:
                 raise RemotingConnectError("no connection to %s: %s" % (self.address, _cause(error))) from None
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._decoder = FrameDecoder()
         return self._socket
+
+    def _connect(self, deadline: float) -> socket.socket:
+        connection = socket.create_connection(self._target, timeout=_left(deadline))
+        if self._tls is None:
+            return connection
+        try:
+            connection.settimeout(_left(deadline))
+            return self._tls.wrap_socket(connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def _send(self, data: bytes, deadline: float) -> None:
         connection = self._connected(deadline)
@@ -178,4 +195,6 @@ def _left(deadline: float) -> float:
 def _cause(error: BaseException) -> str:
     if isinstance(error, socket.timeout):
         return "timed out"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "its certificate is not trusted: %s" % error.verify_message
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

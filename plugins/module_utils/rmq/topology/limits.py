@@ -73,6 +73,12 @@ RANGES: Mapping[str, Tuple[int, int]] = {
     "serverChannelMaxIdleTimeSeconds": (1, 24 * 3600),
     "serverSocketBacklog": (1, 65535),
     "waitTimeMillsInSendQueue": (1, _DAY_MS),
+    "waitTimeMillsInPullQueue": (1, _DAY_MS),
+    "waitTimeMillsInLitePullQueue": (1, _DAY_MS),
+    "waitTimeMillsInHeartbeatQueue": (1, _DAY_MS),
+    "waitTimeMillsInTransactionQueue": (1, _DAY_MS),
+    "waitTimeMillsInAdminBrokerQueue": (1, _DAY_MS),
+    "queryThreadPoolQueueCapacity": (1, 2**31 - 1),
     "osPageCacheBusyTimeOutMills": (1, _DAY_MS),
     "sendThreadPoolQueueCapacity": (1, 2**31 - 1),
     "pullThreadPoolQueueCapacity": (1, 2**31 - 1),
@@ -97,13 +103,22 @@ CHOICES: Mapping[str, Tuple[str, ...]] = {
     "flushDiskType": ("ASYNC_FLUSH", "SYNC_FLUSH"),
     "defaultMessageRequestMode": ("PULL", "POP"),
     "storeType": ("default", "defaultRocksDB"),
+    "tls.server.mode": ("disabled", "permissive", "enforcing"),
+    "tls.server.need.client.auth": ("none", "optional", "require"),
     # Apache takes the name and the number (source: BrokerConfig has a setter for each).
     "metricsExporterType": ("DISABLE", "OTLP_GRPC", "PROM", "LOG", "0", "1", "2", "3"),
 }
 
 
 # Their values are shown to nobody: not in a fault, not in a log, not in an answer.
-SECRET_KEYS = frozenset(("initAuthenticationUser", "innerClientAuthenticationCredentials"))
+SECRET_KEYS = frozenset(
+    (
+        "initAuthenticationUser",
+        "innerClientAuthenticationCredentials",
+        "tls.server.keyPassword",
+        "tls.client.keyPassword",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +129,8 @@ class Form:
     expected: str
 
 
+_TLS_PATHS = ("certPath", "keyPath", "trustCertPath")
+_PATH = Form(re.compile(r"/.+"), "an absolute path")
 _HOUR = r"(?:[01]?[0-9]|2[0-3])"
 
 FORMS: Mapping[str, Form] = {
@@ -125,4 +142,6 @@ FORMS: Mapping[str, Form] = {
         re.compile(r"[0-9]{1,9}[smhd](?: [0-9]{1,9}[smhd])*", re.ASCII),
         "numbers with s, m, h or d, one blank between, such as 1s 5s 10s",
     ),
+    "tls.config.file": _PATH,
+    **{f"tls.{side}.{name}": _PATH for side in ("server", "client") for name in _TLS_PATHS},
 }

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from . import address as addresses
+from . import tls
 from .fault import Fault, quoted
 from .kind import Engine, Kind
 from .limits import BROKER_PORT_RANGE, NAME, PORT_RANGE, SECRET_KEYS
@@ -43,6 +44,10 @@ VARIABLES = (
     "rocketmq_namesrv_addr",
     "rocketmq_broker_config",
     "rocketmq_namesrv_config",
+    "rocketmq_tls_mode",
+    "rocketmq_tls_cert",
+    "rocketmq_tls_key",
+    "rocketmq_tls_trust",
     "rocketmq_check_address",
     "rocketmq_allow_mode_change",
 )
@@ -99,7 +104,7 @@ class NodeReader:
             user=self._user(),
             in_sync_replicas=self._integer("rocketmq_in_sync_replicas") if is_broker else None,
             namesrv_addr=self._namesrv_addr() if is_broker else (),
-            config=self._config(),
+            config=tuple({**self._tls(), **dict(self._config())}.items()),
             check_address=self._boolean("rocketmq_check_address", default=True),
             broken=frozenset(self._broken),
         )
@@ -273,6 +278,22 @@ class NodeReader:
         for endpoint in _twice(good):
             self._add(variable, Rule.NAMESRV_LIST_TWICE, "Remove one", f"{variable}: {endpoint.text()}")
         return () if bad else good
+
+    def _tls(self) -> Dict[str, str]:
+        """The TLS variables in RocketMQ's own spelling, as if they stood in rocketmq_*_config, which wins over them:
+        one certificate for what comes in, one authority for what goes out."""
+        mode = self._text("rocketmq_tls_mode")
+        paths = {
+            tls.SERVER_CERT: self._path("rocketmq_tls_cert"),
+            tls.SERVER_KEY: self._path("rocketmq_tls_key"),
+            tls.CLIENT_TRUST: self._path("rocketmq_tls_trust"),
+        }
+        if mode in ("", tls.TlsMode.DISABLED.value):
+            return {}
+        settings = {tls.SERVER_MODE: mode, **{key: path for key, path in paths.items() if path}}
+        if self._kind is Kind.BROKER:
+            settings[tls.USE_TLS] = "true"
+        return settings
 
     def _config(self) -> Tuple[Tuple[str, str], ...]:
         variable = f"rocketmq_{self._kind.value}_config"

@@ -33,6 +33,26 @@ class Refusal:
     why: str
 
 
+# Apache's system properties (TlsSystemConfig), keys of the same files here; see tls.py for what differs.
+TLS_NOTES: Mapping[str, str] = {
+    "tls.config.file": "a properties file with these keys (but tls.server.mode), which win over those beside it",
+    "tls.server.mode": "disabled, permissive (TLS and plain on one port) or enforcing",
+    "tls.server.certPath": "the server's certificate chain, PEM; read again when it changes",
+    "tls.server.keyPath": "its private key, PEM",
+    "tls.server.keyPassword": "what the key is encrypted with; shown to nobody",
+    "tls.server.trustCertPath": "who signs clients' certificates, PEM",
+    "tls.server.need.client.auth": "none, optional or require: whether clients show a certificate",
+    "tls.server.authClient": "false: tls.server.trustCertPath is not used",
+    "tls.client.certPath": "the certificate shown to other servers, PEM",
+    "tls.client.keyPath": "its private key, PEM",
+    "tls.client.keyPassword": "what the key is encrypted with; shown to nobody",
+    "tls.client.trustCertPath": "who signs other servers' certificates, PEM; without it everybody is believed",
+    "tls.client.authServer": "false: tls.client.trustCertPath is not used",
+    "tls.test.mode.enable": "true: other servers are believed without a look at their certificates",
+}
+_TLS_BOOLEANS = frozenset(("tls.server.authClient", "tls.client.authServer", "tls.test.mode.enable"))
+_OWN_DEFAULTS = {"tls.server.mode": "disabled", "tls.server.need.client.auth": "none"}
+
 HONOURED_BROKER = frozenset(
     (
         # Identity
@@ -115,6 +135,16 @@ HONOURED_BROKER = frozenset(
         "filterDataCleanTimeSpan",
         "startAcceptSendRequestTimeStamp",
         "storeReplyMessageEnable",
+        "brokerFastFailureEnable",
+        "sendThreadPoolQueueCapacity",
+        "queryThreadPoolQueueCapacity",
+        "osPageCacheBusyTimeOutMills",
+        "waitTimeMillsInSendQueue",
+        "waitTimeMillsInPullQueue",
+        "waitTimeMillsInLitePullQueue",
+        "waitTimeMillsInHeartbeatQueue",
+        "waitTimeMillsInTransactionQueue",
+        "waitTimeMillsInAdminBrokerQueue",
         # Delay and transactions
         "messageDelayLevel",
         "flushDelayOffsetInterval",
@@ -143,6 +173,9 @@ HONOURED_BROKER = frozenset(
         "authorizationWhitelist",
         "initAuthenticationUser",
         "innerClientAuthenticationCredentials",
+        # TLS
+        "useTLS",
+        *TLS_NOTES,
     )
 )
 
@@ -163,6 +196,7 @@ HONOURED_NAMESRV = frozenset(
         "registrationNetworks",
         "serverChannelMaxIdleTimeSeconds",
         "serverSocketBacklog",
+        *TLS_NOTES,
     )
 )
 
@@ -173,15 +207,21 @@ OWN: Mapping[Kind, Mapping[str, str]] = {
     Kind.BROKER: {
         "bindAddresses": _SEVERAL,
         "haPeers": "addresses and networks that may replicate besides the registered slaves of the pair, ; between",
+        **TLS_NOTES,
     },
     Kind.NAMESRV: {
         "bindAddresses": _SEVERAL,
         "registrationNetworks": "addresses and networks from which brokers may register and routes may be changed "
         "(103, 104, 205, 318, 327), with ; between",
+        **TLS_NOTES,
     },
 }
 OWN_KEYS: Mapping[Kind, Tuple[Key, ...]] = {
-    kind: tuple(Key(name, ("python",), "String", "") for name in notes) for kind, notes in OWN.items()
+    kind: tuple(
+        Key(name, ("python",), "boolean" if name in _TLS_BOOLEANS else "String", _OWN_DEFAULTS.get(name, ""))
+        for name in notes
+    )
+    for kind, notes in OWN.items()
 }
 
 _OTHER_STORE = (
@@ -233,7 +273,6 @@ REFUSED_BROKER: Mapping[str, Refusal] = {
             ("Strategy", (f"strategy.Stateless{title}Strategy", f"strategy.Stateful{title}Strategy")),
         )
     },
-    "useTLS": Refusal(_CLOSED, "connections would not be encrypted yet, though the file says so"),
     "fetchNamesrvAddrByAddressServer": Refusal(_CLOSED, "name servers are listed in namesrvAddr"),
     "fetchNameSrvAddrByDnsLookup": Refusal(_CLOSED, "name servers are listed in namesrvAddr"),
 }
@@ -242,7 +281,7 @@ REFUSED_NAMESRV: Mapping[str, Refusal] = {
     "enableControllerInNamesrv": Refusal(_CLOSED, _ELECTION),
     "supportActingMaster": Refusal(_CLOSED, _ACTING),
     "clusterTest": Refusal(_CLOSED, "routes are not fetched from another environment's name servers"),
-    "useTLS": Refusal(_CLOSED, "connections would not be encrypted yet, though the file says so"),
+    "useTLS": Refusal(_CLOSED, "a name server calls nobody; tls.server.mode encrypts what comes in"),
 }
 
 _HONOURED = {Kind.BROKER: HONOURED_BROKER, Kind.NAMESRV: HONOURED_NAMESRV}

@@ -38,6 +38,13 @@ class Rule(str, Enum):
     AUTHENTICATION_FIRST = "authorization needs authentication: without it an access key is what anybody claims"
     SLAVE_CREDENTIALS = "a slave signs what it asks its master, by innerClientAuthenticationCredentials"
     OWN_PORTS = "a broker takes listenPort, listenPort-2 and haListenPort, three different ports"
+    TLS_CERTIFICATE = (
+        "a server that speaks TLS shows a certificate of its own, tls.server.certPath and tls.server.keyPath; none is "
+        "made at the start, as Apache's test mode does"
+    )
+    TLS_FILE = "a tls.config.file holds tls.server.*, tls.client.* and tls.test.mode.enable, but not tls.server.mode"
+    TLS_PAIR = "a certificate and its key are set together"
+    TLS_TRUST = "a certificate that is asked for is checked, against those in {key}"
 
     # A store.
     IDENTITY_READABLE = "a store says whose it is in config/identity.json: four fields in JSON, format 1"

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-from . import credentials
+from . import credentials, tls
 from .address import is_host, is_network, is_wildcard, parse_endpoint, parse_endpoints
 from .fault import Fault, quoted
 from .keys import KEYS_OF, RENAMED, VERSION, Key
@@ -77,6 +77,7 @@ def check(settings: Sequence[Setting], *, engine: Engine, kind: Kind) -> Checked
             values[setting.key] = value
     if kind is Kind.BROKER:
         faults.extend(_together(_Together(values, places, keys)))
+    faults.extend(tls.faults(values, places))
     without_effect: Tuple[str, ...] = ()
     if engine is Engine.PYTHON:
         without_effect = tuple(sorted(name for name in values if use_of(name, kind) is Use.ACCEPTED))
@@ -94,7 +95,7 @@ def nearest(name: str, known: Iterable[str], ratio: float = _NEAR_RATIO) -> str:
     """The right name that was probably meant, or an empty string. Another case alone wins over all."""
     names = sorted(known)
     folded = name.strip().lower().replace("_", "").replace("-", "").replace(".", "")
-    by_fold = {candidate.lower().replace("_", ""): candidate for candidate in names}
+    by_fold = {candidate.lower().replace("_", "").replace(".", ""): candidate for candidate in names}
     if folded in by_fold:
         return by_fold[folded]
     close = difflib.get_close_matches(folded[:127], list(by_fold), n=1, cutoff=ratio)

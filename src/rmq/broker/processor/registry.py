@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ...rpc import ChannelHub, Processor
     from ...rpc.channel import Channel
     from ..broker_context import BrokerContext
+    from ..broker_fast_failure import Admit, BrokerFastFailure
 
 
 class Processors:
@@ -77,9 +78,9 @@ class Processors:
             **administration(context),
         }
 
-    def register(self, server: ChannelHub) -> None:
+    def register(self, server: ChannelHub, fast_failure: BrokerFastFailure) -> None:
         for code, processor in self.table.items():
-            server.register(code, _refusing(self._access.guard(code, processor)))
+            server.register(code, _refusing(self._access.guard(code, processor), fast_failure.admission(code)))
         server.default(self._access.guard_unknown(not_supported))
 
 
@@ -146,10 +147,13 @@ def administration(context: BrokerContext) -> dict[RequestCode, Processor]:
     }
 
 
-def _refusing(processor: Processor) -> Processor:
-    """What a stranger got wrong is code 1 with the cause, and no fault of this broker that would have to be logged."""
+def _refusing(processor: Processor, admit: Admit | None) -> Processor:
+    """What a stranger got wrong is code 1 with the cause, and no fault of this broker that would have to be logged.
+    admit may refuse the request before anything is done for it."""
 
     def process(channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
+        if admit is not None:
+            admit()
         try:
             return processor(channel, request)
         except (FieldError, BodyError, AttributeRefused) as error:

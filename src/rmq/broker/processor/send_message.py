@@ -106,6 +106,8 @@ class SendMessageProcessor:
             self._store.put(message, self._context.transactions.metrics.counting(header.topic, done))
         else:
             self._store.put(message, done)
+        # The answer may wait for the disk or a slave; the body need not wait with it.
+        request.body = b""
 
     def _message(
         self,
@@ -194,13 +196,15 @@ class SendMessageProcessor:
         messages = self._batch_messages(channel, request, header, topic, properties)
         uniq_key = properties.get(PROPERTY_UNIQ_KEY, "")
         queue_id = messages[0].queue_id
+        count = len(messages)
 
         def stored(result: PutResult) -> None:
-            self.count(result, header.topic, len(messages))
+            self.count(result, header.topic, count)
             if not request.is_oneway:
                 channel.answer(self._general_answer(request, result, queue_id, uniq_key))
 
         self._store.put_batch(messages, stored)
+        request.body = b""
 
     def _batch_messages(
         self,

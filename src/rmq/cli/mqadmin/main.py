@@ -17,6 +17,7 @@ from ...client.errors import NoRouteError
 from ...remoting.errors import RemotingError
 from . import broker, cluster, connection, group, message, namesrv, offset, stats, topic
 from .command import EXIT_FAILED, EXIT_OK, EXIT_USAGE, CommandError, Context, UsageError
+from .tls import tls_of
 from .tools_file import tools_credentials
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _run(command: Command, arguments: list[str]) -> int:
     try:
         options = command.parser().parse_args(arguments)
         name_servers = _name_servers(options)
-        with AdminClient(name_servers, credentials=tools_credentials()) as admin:
+        with AdminClient(name_servers, credentials=tools_credentials(), tls=tls_of(os.environ)) as admin:
             command.run(options, Context(admin, sys.stdout))
     except UsageError as error:
         return _fail(who, f"{error} (mqadmin help {command.name} lists the options)", EXIT_USAGE)
