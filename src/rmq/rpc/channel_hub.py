@@ -69,6 +69,11 @@ class ChannelHub:
         """Requests with this code go there. A second registration of a code replaces the first."""
         self._processors[int(code)] = processor
 
+    @property
+    def codes(self) -> frozenset[int]:
+        """Everything that is registered."""
+        return frozenset(self._processors)
+
     def default(self, processor: Processor) -> None:
         """Requests with a code that nobody registered go there, instead of the answer "not supported"."""
         self._default = processor

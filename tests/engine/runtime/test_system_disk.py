@@ -193,3 +193,10 @@ def test_a_short_write_of_the_system_is_finished(
     monkeypatch.undo()
     assert file.pread(11, 10) == b"hello world"
     file.close()
+
+
+def test_syncing_a_file_that_was_removed_and_closed_meanwhile_is_no_error(disk: SystemDisk, tmp_path: Path) -> None:
+    """A topic is deleted on the loop while a thread syncs its queues; an error here would end the broker."""
+    file = disk.open(tmp_path / "file", size_bytes=100)
+    file.close()
+    file.datasync()
