@@ -22,6 +22,7 @@ def _delete(topic: str, opaque: int) -> bytes:
     return Sample(215, {"topic": topic}).encode(opaque)
 
 
+_SLAVE = {"brokerName": "broker-a", "haAddress": "10.0.0.50:1"}
 _GROUP = b'{"groupName":"gc2","consumeEnable":true,"groupRetryPolicy":{"type":"XX"},"attributes":{"XX":"XX"}}'
 _TOPIC = (
     b'{"topicConfigList":[{"topicName":"T1","readQueueNums":1,"writeQueueNums":1,"perm":6,"topicFilterType":"XX"}]}'
@@ -42,5 +43,10 @@ FRAMES: dict[str, list[bytes]] = {
     "two topics are deleted at once": [
         _to("T1", 1) + _to("T2", 2),
         _delete("T1", 3) + _delete("T2", 4),
+    ],
+    # int() refuses a text of more than 4300 digits by an error of its own.
+    "a slave whose id has 5000 digits": [
+        Sample(540001, {**_SLAVE, "brokerId": "9" * 5000}).encode(1),
+        Sample(540001, {**_SLAVE, "brokerId": "\u0663"}).encode(2),
     ],
 }

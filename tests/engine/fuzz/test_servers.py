@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 TARGETS: dict[str, type[Target]] = {"broker": BrokerTarget, "namesrv": NamesrvTarget}
 EACH = pytest.mark.parametrize("make_target", TARGETS.values(), ids=TARGETS)
 
-# Caches and the allocator's slack fill in the first rounds; what leaks goes on growing.
+# Caches and the allocator's slack fill in the first rounds, and one answer of 17 MB keeps its pages for a while; what
+# leaks goes on growing. The test by tracemalloc is the sharp one.
 WARM_ROUNDS = 3
-GROWTH_MAX_KIB = 32 * 1024
+GROWTH_MAX_KIB = 96 * 1024
 FRAMES_FOR_MEMORY = 2_000
 TRACED_GROWTH_MAX_BYTES = 512 * 1024
 
