@@ -50,9 +50,8 @@ class TopicConfigManager:
 
     def load(self) -> None:
         """Stored topics win over the system topics of the same name. Raises StoreError."""
-        value = self._table.load()
-        if value is not None:
-            stored = TopicConfigSerializeWrapper.from_json_value(value)
+        stored = self._table.load(TopicConfigSerializeWrapper.from_json_value)
+        if stored is not None:
             self.topics.update(stored.topic_config_table)
             self.data_version = stored.data_version
 

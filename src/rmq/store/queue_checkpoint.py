@@ -64,7 +64,7 @@ class QueueCheckpoint:
             }
             index = _index_checkpoint(value["index"]) if "index" in value else None
             return cls(int(value["physicalOffset"]), bool(value["clean"]), queues, index)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return None
 
 

@@ -19,6 +19,8 @@ from rmq.remoting.errors import ProtocolError
 from rmq.remoting.frame import FrameDecoder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rmq.env import Connection
     from rmq.remoting.command import RemotingCommand
 
@@ -108,6 +110,7 @@ class Stranger:
         self.is_closed = False
         #: A bad frame was sent: the server owes a close and nothing more.
         self.is_bad = False
+        self.on_answer: Callable[[RemotingCommand], None] = lambda _: None
         self._owed: dict[int, list[RemotingCommand]] = {}
         self._decoder = FrameDecoder()
 
@@ -127,6 +130,9 @@ class Stranger:
         if self.is_closed:
             return []
         return [command for commands in self._owed.values() for command in commands if must_be_answered(command)]
+
+    def waits_for(self, opaque: int) -> bool:
+        return opaque in self._owed
 
     def sends(self, read: Read) -> None:
         """Note what is about to be written."""
@@ -149,6 +155,7 @@ class Stranger:
         if not waiting:
             del self._owed[answer.opaque]
         self.tally.answers += 1
+        self.on_answer(answer)
         self.tally.codes[answer.code] = self.tally.codes.get(answer.code, 0) + 1
         if request.code in SENDS and answer.code in STORED:
             for message_id in answer.ext_fields["msgId"].split(","):

@@ -91,7 +91,7 @@ class Mutator:
         self._dice = dice
         self._meanings: tuple[Callable[[Sample], None], ...] = (
             *(self._drop_fields, self._nasty_field, self._nasty_field, self._nasty_field, self._swap_fields),
-            *(self._foreign_field, self._cut_field, self._bend_header, self._bend_body, self._bend_body),
+            *(self._foreign_field, self._cut_field, self._bend_header, self.bend_body, self.bend_body),
         )
 
     def next(self, opaque: int) -> Mutant:
@@ -156,7 +156,8 @@ class Mutator:
         else:
             sample.is_binary = not sample.is_binary
 
-    def _bend_body(self, sample: Sample) -> None:
+    def bend_body(self, sample: Sample) -> None:
+        """Another body, a shorter one, flipped bits, a huge count in it, another JSON value somewhere."""
         dice = self._dice
         kind = dice.randrange(8)
         body = bytearray(sample.body)

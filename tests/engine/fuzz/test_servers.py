@@ -29,7 +29,7 @@ EACH = pytest.mark.parametrize("make_target", TARGETS.values(), ids=TARGETS)
 # leaks goes on growing. The test by tracemalloc is the sharp one.
 WARM_ROUNDS = 3
 GROWTH_MAX_KIB = 96 * 1024
-FRAMES_FOR_MEMORY = 2_000
+FRAMES_FOR_MEMORY = 1_000
 TRACED_GROWTH_MAX_BYTES = 512 * 1024
 
 
