@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rmq.remoting.codes import RequestCode
+from rmq.remoting.command import RemotingCommand
 from rmq.remoting.errors import ProtocolError
 from rmq.remoting.frame import FrameDecoder
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rmq.env import Connection
-    from rmq.remoting.command import RemotingCommand
 
 #: What a server may ask of a client.
 PUSHED = frozenset(
@@ -130,6 +130,10 @@ class Stranger:
         if self.is_closed:
             return []
         return [command for commands in self._owed.values() for command in commands if must_be_answered(command)]
+
+    def expect(self, opaque: int) -> None:
+        """One answer with this opaque, to something that was written past `sends`."""
+        self._owed.setdefault(opaque, []).append(RemotingCommand(0, opaque=opaque))
 
     def waits_for(self, opaque: int) -> bool:
         return opaque in self._owed

@@ -85,13 +85,13 @@ class Line:
                 return
 
 
-def _storm(port: int, samples: Sequence[Sample], seed: str) -> Tally:
+def _storm(port: int, samples: Sequence[Sample], seed: str, frames: int) -> Tally:
     dice = random.Random(seed)
     mutator = Mutator(samples, dice)
     tally = Tally()
     line: Line | None = None
     opaque = 0
-    while tally.frames < FRAMES:
+    while tally.frames < frames:
         mutants: list[Mutant] = []
         while len(mutants) < BATCH_FRAMES:
             opaque += 1
@@ -141,9 +141,9 @@ def _check_log(text: str) -> None:
 def _hold(
     process: Process, port: int, samples: Sequence[Sample], name: str, print_tally: Callable[[object], None]
 ) -> Tally:
-    _storm(port, samples, f"{run.SEED}:warm")
+    _storm(port, samples, f"{run.SEED}:warm", FRAMES // 4)
     before_kib = _resident_kib(process)
-    tally = _storm(port, samples, f"{run.SEED}:{name}")
+    tally = _storm(port, samples, f"{run.SEED}:{name}", FRAMES)
     assert process.popen.poll() is None
     growth_kib = _resident_kib(process) - before_kib
     assert growth_kib < GROWTH_MAX_KIB
