@@ -60,6 +60,13 @@ units: setup ## tests on the collection's plugins
 engine: setup ## tests on the engine
 	@$(BIN)/pytest -q tests/engine
 
+.PHONY: fuzz golden
+fuzz: setup ## mutated frames at broker and name server: FUZZ_FRAMES=200000, TEST_SEED=... replays a run
+	@FUZZ_FRAMES=$${FUZZ_FRAMES:-200000} $(BIN)/pytest -q tests/engine/fuzz
+
+golden: setup java ## capture frames and files from a live Apache 5.4.0 anew (a minute)
+	@$(BIN)/python -m tests.interop.capture.capture
+
 # ---- slower things, one word each -----------------------------------------------------------------------------------
 
 .PHONY: sanity collection molecule interop chaos

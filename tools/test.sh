@@ -35,11 +35,15 @@ static() { make -k format lint types tidy collection sanity; }
 
 units() { .venv/bin/pytest -q tests/engine tests/unit; }
 
+# The seed is printed at the end; TEST_SEED replays it.
+fuzz() { FUZZ_FRAMES=$1 .venv/bin/pytest -q tests/engine/fuzz; }
+
 ci() {
     stage set-up 6 setup
     [ "${#failed[@]}" -eq 0 ] || die "nothing can be tested without the set-up"
     stage static 4 static
     stage units 4 units
+    stage fuzz 4 fuzz 200000
     stage molecule 15 make molecule
     # Last, because whoever reads the end of the output wants the test runner's own count.
     print_times
@@ -73,6 +77,7 @@ full() {
     part interop .venv/bin/pytest tests/interop --long
     part failover env INTEROP_FAILOVER_ROUNDS=10 .venv/bin/pytest tests/interop/test_failover.py --engine python -k killed_master
     part simulator make chaos
+    part fuzz fuzz 2000000
     part molecule make molecule
     if [ "${#failed[@]}" -gt 0 ]; then die "failed: ${failed[*]}"; fi
 }

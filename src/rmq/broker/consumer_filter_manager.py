@@ -46,11 +46,11 @@ class ConsumerFilterManager:
 
     def load(self) -> None:
         """Every group is dead until it sends a heartbeat. Raises StoreError."""
-        value = self._table.load()
-        if value is None:
+        stored = self._table.load(ConsumerFilterTable.from_json_value)
+        if stored is None:
             return
         last_seen_ms = self._clock.now_ms() - LAST_SEEN_BEFORE_START_MS
-        for data in _all(ConsumerFilterTable.from_json_value(value)):
+        for data in _all(stored):
             dead_time_ms = data.dead_time or max(last_seen_ms, data.born_time)
             self._put(replace(data, dead=True, dead_time=dead_time_ms))
 

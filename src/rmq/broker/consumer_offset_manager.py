@@ -40,9 +40,9 @@ class ConsumerOffsetManager:
 
     def load(self) -> None:
         """Raises StoreError."""
-        value = self._table.load()
-        if value is not None:
-            self._take(ConsumerOffsetSerializeWrapper.from_json_value(value))
+        stored = self._table.load(ConsumerOffsetSerializeWrapper.from_json_value)
+        if stored is not None:
+            self._take(stored)
 
     def persist_if_changed(self) -> None:
         if self._dirty:

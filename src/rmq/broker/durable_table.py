@@ -9,7 +9,7 @@ few writes.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     #: Called on the loop with None, or with why the table could not be written.
     Persisted = Callable[[Exception | None], None]
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 
 class ConfigFile(Protocol):
     """The file behind a table, `store.config_manager.ConfigManager`. Both calls block."""
 
-    def load(self) -> object | None: ...
+    def load(self, read: Callable[[Any], Any] | None = None) -> Any | None: ...
 
     def persist(self, value: object) -> None: ...
 
@@ -40,9 +42,10 @@ class DurableTable:
         self._wanted = False
         self._writing = False
 
-    def load(self) -> object | None:
-        """The stored value, None for a store without one. Blocks; before the loop runs. Raises StoreError."""
-        return self._file.load()
+    def load(self, read: Callable[[Any], T] | None = None) -> T | Any | None:
+        """The stored value, None for a store without one; `read` makes the table of it and may raise BodyError. Blocks;
+        before the loop runs. Raises StoreError."""
+        return self._file.load(read)
 
     def persist(self, done: Persisted | None = None) -> None:
         if done is not None:

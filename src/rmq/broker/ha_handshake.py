@@ -50,7 +50,7 @@ class HaIdentifyProcessor:
         fields = request.ext_fields
         address = fields.get("haAddress", "")
         broker_id = fields.get("brokerId", "")
-        if fields.get("brokerName") != self._broker_name or not broker_id.isdecimal() or int(broker_id) <= 0:
+        if fields.get("brokerName") != self._broker_name or not _is_slave_id(broker_id):
             return request.response(ResponseCode.SYSTEM_ERROR, f"this is the master of {self._broker_name}, not yours")
         if not _is_at(address, channel.peer_host):
             return request.response(ResponseCode.NO_PERMISSION, "an HA connection is named by the host that holds it")
@@ -104,6 +104,11 @@ class HaIntroduction:
             why = answer.remark if isinstance(answer, RemotingCommand) else answer
             _LOG.warning("the master does not know whose HA connection %s is: %s", ha_address, why)
         self._reactor.call_later(RETRY_PAUSE_MS, lambda: self._send(ha_address))
+
+
+def _is_slave_id(text: str) -> bool:
+    """A long above 0. The length is looked at first: it is a stranger's text."""
+    return text.isascii() and text.isdigit() and len(text) < 19 and int(text) > 0
 
 
 def _is_at(address: str, host: str) -> bool:

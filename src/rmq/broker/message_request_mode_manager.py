@@ -23,9 +23,9 @@ class MessageRequestModeManager:
 
     def load(self) -> None:
         """Raises StoreError."""
-        value = self._table.load()
-        if value is not None:
-            self._modes = MessageRequestModeSerializeWrapper.from_json_value(value).message_request_mode_map
+        stored = self._table.load(MessageRequestModeSerializeWrapper.from_json_value)
+        if stored is not None:
+            self._modes = stored.message_request_mode_map
 
     def flush(self) -> None:
         self._table.flush()

@@ -95,9 +95,9 @@ class ScheduleMessageService:
 
     def load(self) -> None:
         """Raises StoreError."""
-        value = self._table.load()
-        if value is not None:
-            self.take(DelayOffsetSerializeWrapper.from_json_value(value))
+        stored = self._table.load(DelayOffsetSerializeWrapper.from_json_value)
+        if stored is not None:
+            self.take(stored)
 
     def start(self) -> None:
         self._is_running = True

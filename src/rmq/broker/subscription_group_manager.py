@@ -43,9 +43,8 @@ class SubscriptionGroupManager:
 
     def load(self) -> None:
         """Raises StoreError."""
-        value = self._table.load()
-        if value is not None:
-            stored = SubscriptionGroupWrapper.from_json_value(value)
+        stored = self._table.load(SubscriptionGroupWrapper.from_json_value)
+        if stored is not None:
             self.groups.update(stored.subscription_group_table)
             self.forbidden.update(stored.forbidden_table)
             self.data_version = stored.data_version

@@ -52,10 +52,9 @@ class TopicConfigManager:
 
     def load(self) -> None:
         """Stored topics win over the system topics of the same name. Raises StoreError."""
-        value = self._table.load()
-        self.was_stored = value is not None
-        if value is not None:
-            stored = TopicConfigSerializeWrapper.from_json_value(value)
+        stored = self._table.load(TopicConfigSerializeWrapper.from_json_value)
+        self.was_stored = stored is not None
+        if stored is not None:
             self.topics.update(stored.topic_config_table)
             self.data_version = stored.data_version
 

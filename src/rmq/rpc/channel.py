@@ -17,6 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..env import HandshakeFailed
+from ..remoting.codes import ResponseCode
+from ..remoting.command import RemotingCommand
 from ..remoting.errors import ProtocolError
 from ..remoting.frame import FrameDecoder
 from .errors import CallFailed, TimedOut
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..env import Connection, Timer
-    from ..remoting.command import RemotingCommand
     from .channel_hub import ChannelHub
 
     CallDone = Callable[[RemotingCommand | CallFailed], None]
@@ -202,9 +203,28 @@ class Channel:
         if response.is_oneway:
             return
         body = response.body
-        self.answer_raw(response.encode_header(len(body)))
+        header = response.encode_header(len(body))
+        if len(header) + len(body) > self._hub.limits.frame_bytes_max:
+            self._refuse_to_send(response, len(header) + len(body))
+            return
+        self.answer_raw(header)
         if body:
             self.answer_raw(body)
+
+    def _refuse_to_send(self, response: RemotingCommand, size_bytes: int) -> None:
+        """Every peer closes the connection at a frame above the limit (all queues of all groups, in one answer)."""
+        limit_bytes = self._hub.limits.frame_bytes_max
+        self._hub.answer_too_large(self, size_bytes)
+        remark = f"the answer has {size_bytes} bytes, a frame at most {limit_bytes}: ask for less at a time"
+        refusal = RemotingCommand(
+            ResponseCode.SYSTEM_ERROR,
+            language=response.language,
+            version=response.version,
+            opaque=response.opaque,
+            flag=response.flag,
+            remark=remark,
+        )
+        self.answer_raw(refusal.encode_header(0))
 
     def answer_raw(self, data: Buffer) -> None:
         """The same for bytes: a whole frame, or the next piece of one. A view must stay unchanged until the tick

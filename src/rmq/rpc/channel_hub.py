@@ -8,6 +8,7 @@ What Apache's NettyRemotingAbstract and its idle handlers do. A request has one 
     a processor's None              sent later by the processor through `Channel.answer`, or never (one-way)
     RequestRefused from a processor its code and remark
     any other exception             code 1 with the exception's name and text; logged
+    an answer above a frame's limit code 1 with its size; logged
     unknown code                    code 3, " request type N not supported" (the blank is Apache's)
     code 0                          nothing (an empty object `{}` reads as one; Apache stays silent too)
     one-way                         nothing, errors included
@@ -72,6 +73,11 @@ class ChannelHub:
     def register(self, code: int, processor: Processor) -> None:
         """Requests with this code go there. A second registration of a code replaces the first."""
         self._processors[int(code)] = processor
+
+    @property
+    def codes(self) -> frozenset[int]:
+        """Everything that is registered."""
+        return frozenset(self._processors)
 
     def default(self, processor: Processor) -> None:
         """Requests with a code that nobody registered go there, instead of the answer "not supported"."""
@@ -154,6 +160,9 @@ class ChannelHub:
         self._log.warning(
             "slow", "%s is dropped: it leaves answers unread, %d bytes are held for it", channel, held_bytes
         )
+
+    def answer_too_large(self, channel: Channel, size_bytes: int) -> None:
+        self._log.warning("answer", "an answer of %d bytes to %s is above the limit of a frame", size_bytes, channel)
 
     def half_frame_grew(self, channel: Channel, size_bytes: int) -> None:
         """Counts what unfinished frames hold; beyond the limit the one that holds most has to go."""

@@ -124,7 +124,10 @@ class AsyncioReactor:
         return self._loop.call_later(delay_ms / 1000, callback)
 
     def run_blocking(self, work: Callable[[], T], done: Callable[[T | BaseException], None]) -> None:
-        self._pool.submit(self._work, work, done)
+        # While it closes, what still waits for a thread is dropped, and so is what is asked for by then (a write that
+        # follows another one): whoever asked is answered as by a crash, not at all.
+        with contextlib.suppress(RuntimeError):
+            self._pool.submit(self._work, work, done)
 
     def _work(self, work: Callable[[], T], done: Callable[[T | BaseException], None]) -> None:
         result: T | BaseException

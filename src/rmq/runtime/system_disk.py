@@ -103,7 +103,14 @@ class SystemFile:
                 raise
 
     def datasync(self) -> None:
-        os.fdatasync(self._descriptor)
+        descriptor = self._descriptor
+        if descriptor < 0:
+            return
+        try:
+            os.fdatasync(descriptor)
+        except OSError as error:
+            if error.errno != errno.EBADF or self._descriptor >= 0:
+                raise
 
     def truncate(self, size_bytes: int) -> None:
         """The map goes first: reading a mapped page behind the file's end kills the process (SIGBUS)."""
@@ -113,9 +120,9 @@ class SystemFile:
     def close(self) -> None:
         """Views that were given out stay readable; the system unmaps when the last one is gone."""
         self._drop_map()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _drop_map(self) -> None:
         self._mapped = None

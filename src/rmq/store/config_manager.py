@@ -12,9 +12,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ..remoting import java_json
+from ..remoting.json_body import BodyError
 from .errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ..env import Disk
@@ -37,8 +39,9 @@ class ConfigManager:
     def path(self) -> Path:
         return self._path
 
-    def load(self) -> Any | None:
-        """The value, from the backup where the file is missing, empty or damaged; None where both are missing or empty.
+    def load(self, read: Callable[[Any], Any] | None = None) -> Any | None:
+        """The value, or what read makes of it (BodyError: it has another shape), from the backup where the file is
+        missing, empty or damaged; None where both are missing or empty.
 
         Raises StoreError, with file and position, where there is text but none of it can be read."""
         faults = []
@@ -48,9 +51,11 @@ class ConfigManager:
                 if not data.strip(b" \t\r\n\0"):
                     continue
                 value = java_json.loads_bytes(data)
+                if read is not None:
+                    value = read(value)
             except FileNotFoundError:
                 continue
-            except java_json.JavaJsonError as error:
+            except (java_json.JavaJsonError, BodyError) as error:
                 faults.append(f"{path}: {error}")
                 continue
             self._is_readable = path == self._path

@@ -85,7 +85,7 @@ class QueueCheckpoint:
             damaged = [(int(start), int(end)) for start, end in value["damaged"]]
             position = int(value["physicalOffset"])
             return cls(position, int(value["tailCrc"]), bool(value["clean"]), queues, damaged, index)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return None
 
 

@@ -132,6 +132,8 @@ class FakeFile:
         self._disk.allocate(inode, position, size_bytes)
 
     def datasync(self) -> None:
+        if self._closed and self._life == self._disk.life:
+            return
         inode = self._alive()
         self._disk.mutate("datasync", self._path)
         inode.sync()

@@ -43,8 +43,8 @@ CODES = (
 
 
 class NoFile:
-    def load(self) -> object | None:
-        return None
+    def load(self, read: object = None) -> None:
+        del read
 
     def persist(self, value: object) -> None:
         pass

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutated frames: the decoder raises ProtocolError and nothing else, and keeps no more than one frame in memory.
 
-RMQ_FUZZ_FRAMES and RMQ_FUZZ_SEED choose how many and which.
+FUZZ_FRAMES and TEST_SEED choose how many and which.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from rmq.remoting.json_body import BodyError, JsonBody
 from rmq.remoting.message import RecordError, decode_batch_body, decode_records
 from rmq.remoting.send_header import send_header
 
-FRAMES = int(os.environ.get("RMQ_FUZZ_FRAMES", "20000"))
-SEED = int(os.environ.get("RMQ_FUZZ_SEED", "5400"))
+FRAMES = int(os.environ.get("FUZZ_FRAMES", "20000"))
+SEED = int(os.environ.get("TEST_SEED", "5400"))
 
 SAMPLES = [frame for exchange in EXCHANGES.values() for frame in (exchange.request, exchange.response)]
 TOKENS = [

@@ -73,6 +73,23 @@ def test_a_processor_that_raises_answers_code_1_and_the_connection_lives(
     assert server.counters.failed_requests == 1
 
 
+def test_an_answer_above_the_limit_of_a_frame_is_refused_and_the_connection_lives(
+    world: FakeWorld, server: RemotingServer
+) -> None:
+    limit_bytes = ServerLimits().frame_bytes_max
+    fits = RemotingCommand(7, opaque=1)
+    fit = len(fits.response(0).encode_header(limit_bytes))
+    server.register(7, lambda _, request: request.response(0, None, None, bytes(limit_bytes - fit)))
+    server.register(8, lambda _, request: request.response(0, "r", {"a": "b"}, bytes(limit_bytes)))
+    peer = Peer(world, SERVER)
+    peer.send(request(code=8), request(b"alive"))
+    refused, alive = peer.frames
+    assert (refused.code, refused.ext_fields, refused.body, alive.body) == (1, {}, b"", b"alive")
+    assert "ask for less" in (refused.remark or "")
+    peer.send(fits)
+    assert len(peer.frames[2].body) == limit_bytes - fit
+
+
 def test_a_refusal_is_answered_with_its_code_and_not_counted_as_a_failure(
     world: FakeWorld, server: RemotingServer
 ) -> None:

@@ -282,3 +282,25 @@ def test_a_closed_reactor_leaves_no_socket_and_forgets_late_results() -> None:
     reactor.close()
     assert client.lost
     assert server.lost
+
+
+def test_work_that_is_asked_for_while_the_reactor_closes_is_dropped_without_noise(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A name server that stops while one write of its KV configuration follows another."""
+    began = threading.Event()
+    done: list[object] = []
+    with AsyncioReactor() as reactor:
+
+        def first_is_done(result: object) -> None:
+            done.append(result)
+            reactor.run_blocking(lambda: 2, done.append)
+
+        def first() -> int:
+            began.set()
+            return 1
+
+        reactor.run_blocking(first, first_is_done)
+        assert began.wait(10)
+    assert done == [1]
+    assert caplog.records == []

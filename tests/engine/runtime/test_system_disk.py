@@ -204,3 +204,10 @@ def test_private_file_is_readable_by_its_user_alone_whatever_a_crash_left(disk: 
     disk.replace_file(path, b"secret", private=True)
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_bytes() == b"secret"
+
+
+def test_syncing_a_file_that_was_removed_and_closed_meanwhile_is_no_error(disk: SystemDisk, tmp_path: Path) -> None:
+    """A topic is deleted on the loop while a thread syncs its queues; an error here would end the broker."""
+    file = disk.open(tmp_path / "file", size_bytes=100)
+    file.close()
+    file.datasync()

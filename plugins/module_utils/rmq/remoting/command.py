@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Callable, Dict, Mapping, Optional
 
 from . import binary_header
 from .errors import ProtocolError
+from .surrogates import without_halves
 from .version import CURRENT_VERSION
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def decode_header(serialize_type: int, header: bytes) -> RemotingCommand:
 
 def _decode_json_header(header: bytes) -> RemotingCommand:
     try:
-        value = _json_decode(header.decode("utf-8"))
+        value = _json_decode(without_halves(header.decode("utf-8")))
     except (ValueError, RecursionError) as error:
         raise ProtocolError("the header is no JSON: %s" % _short(error)) from None
     if not isinstance(value, dict):

@@ -16,6 +16,8 @@ from json import decoder
 from json.encoder import encode_basestring
 from typing import Any, Callable, List, Optional, Tuple
 
+from .surrogates import without_halves
+
 # Apache's deepest body has six levels. The limit is far above and far below what exhausts the interpreter's stack.
 MAX_DEPTH = 64
 
@@ -54,6 +56,7 @@ class ObjectKeyed:
 
 def loads(text: str) -> Any:
     """Values of the standard library's json, and ObjectKeyed. Raises JavaJsonError."""
+    text = without_halves(text)
     try:
         return _strict_decode(text)
     except ValueError:

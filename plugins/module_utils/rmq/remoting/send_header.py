@@ -26,6 +26,7 @@ from .binary_header import CODE_MAX
 from .codes import RequestCode
 from .command import RemotingCommand
 from .fields import bool_field, int_field, long_field, text_field
+from .surrogates import has_surrogates
 
 # Producers times topics times queues differ little; a peer that changes them with each message starts the cache anew.
 CACHE_ENTRIES = 4096
@@ -188,7 +189,7 @@ def _json_text(raw: bytes) -> Optional[str]:
     if b"\\" in raw:
         plain = raw.replace(b"\\u0001", b"\x01").replace(b"\\u0002", b"\x02")
         if b"\\" in plain:
-            return _general_text(raw)
+            return None if has_surrogates(raw) else _general_text(raw)
         raw = plain
     if b'"' in raw:
         # The text ends here and not where it was cut: this is no header of the known form.
@@ -276,6 +277,8 @@ def _bounded(cache: Dict[_Key, _Value]) -> Dict[_Key, _Value]:
 
 def _parse_once(text: bytes) -> Optional[Dict[str, Any]]:
     """The object, or None when it is none or names a key twice (where the last would win over what was cut out)."""
+    if has_surrogates(text):
+        return None
     try:
         value = json.loads(text.decode("utf-8"), strict=False, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError):

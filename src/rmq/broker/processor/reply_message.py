@@ -65,7 +65,7 @@ class ReplyMessageProcessor:
                 channel.answer(answer)
                 return
             message = self._message(channel, request, header, properties.get(PROPERTY_TAGS), queue_id)
-            self._context.store.put(message, lambda result: self._stored(channel, answer, result, header.topic))
+            self._context.store.put(message, lambda result: self._stored(channel, answer, result, message))
 
         self._push(channel, request, header, properties, pushed)
         return None
@@ -147,9 +147,11 @@ class ReplyMessageProcessor:
             header.reconsume_times,
         )
 
-    def _stored(self, channel: Channel, answer: RemotingCommand, result: PutResult, topic: str) -> None:
-        self._send.count(result, topic, 1)
+    def _stored(self, channel: Channel, answer: RemotingCommand, result: PutResult, message: MessageToStore) -> None:
+        """A reply that nobody took is stored too, and its error says where."""
+        self._send.count(result, message.topic, 1)
         if result.status.is_stored and answer.ext_fields is not None:
+            answer.ext_fields["queueId"] = str(message.queue_id)
             answer.ext_fields["msgId"] = result.message_id
             answer.ext_fields["queueOffset"] = str(result.queue_offset)
         channel.answer(answer)

@@ -33,9 +33,8 @@ class TransactionMetrics:
 
     def load(self) -> None:
         """Raises StoreError."""
-        value = self._table.load()
-        if value is not None:
-            stored = TransactionMetricsSerializeWrapper.from_json_value(value)
+        stored = self._table.load(TransactionMetricsSerializeWrapper.from_json_value)
+        if stored is not None:
             self._counts = dict(stored.transaction_count)
             self._version = stored.data_version
 
