@@ -7,7 +7,7 @@ sent (produce): key (of a batch: keys with commas), status, msgId, offsetMsgId, 
 posted (produce, one-way): key.
 failed (produce): key, code (of the broker, or null), error, millis.
 checked (transaction): key, commits, intact: the broker asked about a transaction.
-received (push, lite-pull, pull): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
+received (push, lite-pull, pull; pop, where servedBy is pop or pull): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
     reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
 queue (pull): broker, queueId, min, max.
 done (all): next (produce, transaction); distinct, received (the others).
@@ -97,6 +97,10 @@ class ClientProcess:
     def freeze(self) -> None:
         """The client stands still; what it would have read stays on the broker."""
         self._process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
