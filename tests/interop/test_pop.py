@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Push consumers whose queues the broker assigns (setClientRebalance(false)) and which fetch by POP (setConsumeMode)."""
+"""Push consumers whose queues the broker assigns (setClientRebalance(false)), and which pop where the group says so."""
 
 from __future__ import annotations
 

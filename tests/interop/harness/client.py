@@ -7,13 +7,13 @@ sent (produce): key (of a batch: keys with commas), status, msgId, offsetMsgId, 
 posted (produce, one-way): key.
 failed (produce): key, code (of the broker, or null), error, millis.
 checked (transaction): key, commits, intact: the broker asked about a transaction.
-received (push, lite-pull, pull; pop, where servedBy is pop or pull): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
+received (push, lite-pull, pull, pop): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
     reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
 queue (pull): broker, queueId, min, max.
 done (all): next (produce, transaction); distinct, received (the others).
 
-`servedBy` is the address whose connection brought the message; `storeHost` is written in the record and stays the
-master's on a slave.
+`servedBy` is the address whose connection brought the message (of a pop client: "pop" or "pull"); `storeHost` is
+written in the record and stays the master's on a slave.
 """
 
 from __future__ import annotations

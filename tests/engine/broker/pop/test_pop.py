@@ -168,9 +168,11 @@ def test_revive_topic_holds_apaches_records() -> None:
     frames = broker.controller.store.get(REVIVE_TOPIC, 0, 0, 32).frames
     point, ack = decode_records(b"".join(frames))
     pop_time = int(found[0].extra_info.split(" ")[1])
-    head = '{"bm":0,"bn":"broker-a","c":"g","d":[0,1],"it":60000,"n":2,"pt":%d,"q":0,"reviveTime":%d,"ro":0,"so":0,"t":"T"}'
-    assert point.body.decode() == head % (pop_time, pop_time + 60_000)
-    assert ack.body.decode() == '{"ao":1,"bn":"broker-a","c":"g","pt":%d,"q":0,"so":0,"t":"T"}' % pop_time
+    assert point.body.decode() == (
+        f'{{"bm":0,"bn":"broker-a","c":"g","d":[0,1],"it":60000,"n":2,"pt":{pop_time},"q":0,'
+        f'"reviveTime":{pop_time + 60_000},"ro":0,"so":0,"t":"T"}}'
+    )
+    assert ack.body.decode() == f'{{"ao":1,"bn":"broker-a","c":"g","pt":{pop_time},"q":0,"so":0,"t":"T"}}'
     assert (point.tags, ack.tags) == ("ck", "ack")
     assert point.properties["UNIQ_KEY"] == f"T@0@0@g@{pop_time}@broker-a@ck"
     assert ack.properties["UNIQ_KEY"] == f"T@0@1@g@{pop_time}@broker-a@ack"
