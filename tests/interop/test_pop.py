@@ -76,8 +76,11 @@ def test_consumers_without_rebalance_of_their_own_pull_what_the_broker_assigns(
     for consumer in consumers:
         consumer.wait_ready()
     start_client("produce", **options, mode="async", count=COUNT).finish()
-    keys = lambda: [key for consumer in consumers for key in consumer.received_keys()]  # noqa: E731
-    wait_for("all messages", lambda: set(keys()) == set(ALL_KEYS), within_s=60, detail=cluster.tails)
+
+    def received() -> set[str]:
+        return {key for consumer in consumers for key in consumer.received_keys()}
+
+    wait_for("all messages", lambda: received() == set(ALL_KEYS), within_s=60, detail=cluster.tails)
     assert {event["servedBy"] for consumer in consumers for event in consumer.of("received")} == {"pull"}
 
 

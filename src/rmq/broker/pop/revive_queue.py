@@ -4,6 +4,9 @@
 Records are taken in the queue's order. A check point leaves when everything in it is acknowledged or handled. The
 offset to keep (that of the group CID_RMQ_SYS_REVIVE_GROUP) is such that the next reader begins behind it and meets
 every check point that is still open, as with Apache: the last record before the oldest open one.
+
+Records that an Apache broker wrote come through its timer, a check point 1 s before the last acknowledgements for it.
+While such records come, time is what they say it is: a timer that is behind must not make acknowledged messages due.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...remoting.bodies import AckMsg, BatchAckMsg, PopCheckPoint
+from ...remoting.message_const import PROPERTY_TIMER_DELIVER_MS, PROPERTY_TIMER_OUT_MS
 from .revive_log import ACK_TAG, ACK_TIME_INTERVAL_MS, BATCH_ACK_TAG, CK_TAG
 
 if TYPE_CHECKING:
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 
 #: How long after its time a check point still waits for acknowledgements that are on their way, as on Apache.
 REVIVE_SLACK_MS = ACK_TIME_INTERVAL_MS + 1_000
+
+#: When no record came through the timer for this long (or since the start), it has nothing left that is due.
+TIMER_IS_IDLE_MS = 3_000
 
 #: Entries of closed check points that may lie about.
 TIDY_FROM = 1_000
@@ -61,8 +68,8 @@ def check_point_key(one: PopCheckPoint | AckMsg | BatchAckMsg, own_name: str) ->
 
 
 class ReviveQueue:
-    def __init__(self, queue_id: int, done_offset: int, broker_name: str) -> None:
-        """done_offset: the kept offset, -1 for none: reading begins behind it."""
+    def __init__(self, queue_id: int, done_offset: int, broker_name: str, now_ms: int) -> None:
+        """done_offset: the kept offset, -1 for none: reading begins behind it. now_ms, here and below: wall clock."""
         self.queue_id = queue_id
         self.next_offset = done_offset + 1
         self._broker_name = broker_name
@@ -70,6 +77,9 @@ class ReviveQueue:
         #: (due, number, check point); closed ones stay until their time or the next tidying.
         self._by_time: list[tuple[int, int, OpenCheckPoint]] = []
         self._number = 0
+        #: The last record out of the timer: when it was read, and its deliver time.
+        self._timer_read_ms = now_ms
+        self._timer_at_ms = 0
 
     def __len__(self) -> int:
         """Check points in flight."""
@@ -82,9 +92,13 @@ class ReviveQueue:
             return oldest.revive_offset - 1
         return self.next_offset - 1
 
-    def take(self, message: MessageExt) -> None:
+    def take(self, message: MessageExt, now_ms: int) -> None:
         """The next record. Raises BodyError for a body that is none of ours; it is passed over then."""
         self.next_offset = message.queue_offset + 1
+        if PROPERTY_TIMER_OUT_MS in message.properties:
+            deliver_ms = message.properties.get(PROPERTY_TIMER_DELIVER_MS, "")
+            self._timer_read_ms = now_ms
+            self._timer_at_ms = int(deliver_ms) if deliver_ms.isdecimal() else self._timer_at_ms
         tag = message.tags
         if tag == CK_TAG:
             self._take_check_point(PopCheckPoint.decode(message.body), message.queue_offset)
@@ -97,6 +111,8 @@ class ReviveQueue:
 
     def take_due(self, now_ms: int) -> OpenCheckPoint | None:
         """One whose time is over, each once: `close` or `try_again` follows."""
+        if now_ms - self._timer_read_ms < TIMER_IS_IDLE_MS:
+            now_ms = min(now_ms, self._timer_at_ms)
         while self._by_time and self._by_time[0][0] < now_ms:
             point = heapq.heappop(self._by_time)[2]
             if not point.is_closed:

@@ -100,8 +100,9 @@ class PopReviveService:
             done = self._offsets.query(names.REVIVE_GROUP, topic, queue_id)
             # Of a store whose first files are gone, or whose log ends before what was noted.
             low, high = self._store.min_offset(topic, queue_id), self._store.max_offset(topic, queue_id)
-            queue = ReviveQueue(queue_id, min(max(done, low - 1), high - 1), self._revive_log.broker_name)
-            self._queues.append(queue)
+            done = min(max(done, low - 1), high - 1)
+            name = self._revive_log.broker_name
+            self._queues.append(ReviveQueue(queue_id, done, name, self._clock.now_ms()))
         self._rounds.start()
 
     def stop(self) -> None:
@@ -139,7 +140,7 @@ class PopReviveService:
 
     def _take(self, queue: ReviveQueue, message: MessageExt) -> None:
         try:
-            queue.take(message)
+            queue.take(message, self._clock.now_ms())
         except BodyError as error:
             log.warning("record %d of revive queue %d is passed over: %s", message.queue_offset, queue.queue_id, error)
 
