@@ -11,6 +11,7 @@ import pytest
 
 from .harness import wire
 from .harness.client import mqadmin
+from .harness.engine import ENGINES
 from .harness.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -121,6 +122,29 @@ def test_broker_killed_forgets_no_acknowledgement_and_gives_the_rest_again(
     other.wait("the open messages", lambda client: set(SPECIAL_KEYS) <= set(client.received_keys()), within_s=90)
     if engine.name == "python":
         assert sorted(other.received_keys()) == SPECIAL_KEYS
+
+
+@pytest.mark.timeout(300)
+def test_apaches_broker_goes_on_with_the_check_points_of_this_one(
+    start_cluster: StartCluster, start_client: StartClient
+) -> None:
+    """It may give the open messages again before their time; never what is acknowledged."""
+    cluster = start_cluster("single-master")
+    cluster.create_topic(TOPIC)
+    set_consume_mode(cluster)
+    options = {"namesrv": cluster.namesrv_addr, "topic": TOPIC, "deadline_millis": FOREVER_MILLIS}
+    start_client("produce", namesrv=cluster.namesrv_addr, topic=TOPIC, mode="async", count=COUNT).finish()
+    hanging = start_client("pop", **options, hang=SPECIAL, invisible_millis=4 * INVISIBLE_MILLIS).wait_ready()
+    hanging.wait("all messages", lambda client: set(client.received_keys()) == set(ALL_KEYS), within_s=60)
+    wait_acknowledged(cluster, COUNT - len(SPECIAL_KEYS))
+    hanging.kill()
+    (master,) = cluster.masters()
+    master.server.stop()
+    cluster.hand_over(master, ENGINES["apache"])
+    cluster.start_brokers([master])
+    other = start_client("pop", **options).wait_ready()
+    other.wait("the open messages", lambda client: set(SPECIAL_KEYS) <= set(client.received_keys()), within_s=90)
+    assert sorted(other.received_keys()) == SPECIAL_KEYS
 
 
 def wait_acknowledged(cluster: Cluster, count: int) -> None:
