@@ -158,6 +158,5 @@ def is_pop_retry_topic_v2(name: str) -> bool:
 
 def pop_normal_topic(name: str, group: str) -> str:
     """The topic that a group's POP retry topic of either version belongs to; any other name is its own."""
-    if not is_retry_topic(name):
-        return name
-    return name[len(RETRY_GROUP_TOPIC_PREFIX) + len(group) + 1 :]
+    topic = name[len(RETRY_GROUP_TOPIC_PREFIX) + len(group) + 1 :]
+    return topic if name in (pop_retry_topic_v1(topic, group), pop_retry_topic_v2(topic, group)) else name

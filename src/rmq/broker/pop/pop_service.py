@@ -34,6 +34,7 @@ class PopService:
         self._config = config
         self._store = store
         self._committed = offsets
+        self._topics = topics
         self.offsets = PopOffsets(self._commit)
         self.revive_log = ReviveLog(config, store, reactor.clock)
         self.revive = PopReviveService(
@@ -44,7 +45,7 @@ class PopService:
     def start(self) -> None:
         """A master, before it takes requests."""
         if self._store.was_killed:
-            recover_offsets(self._store, self.revive_log, self._committed, self._config)
+            recover_offsets(self._store, self.revive_log, self._config, offsets=self._committed, topics=self._topics)
         self.revive.start()
 
     def stop(self) -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from ...remoting import topic_names as names
 from ...remoting.bodies import PopCheckPoint
 from ...remoting.json_body import BodyError
 from ...remoting.message import RecordError, decode_records
-from ...remoting.topic_names import TIMER_TOPIC
 from .revive_log import CK_TAG
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ...store.message_store import MessageStore
     from ..broker_config import BrokerConfig
     from ..consumer_offset_manager import ConsumerOffsetManager
+    from ..topic_config_manager import TopicConfigManager
     from .revive_log import ReviveLog
 
 #: Beyond the flush interval: the time that writing the file takes.
@@ -35,14 +36,22 @@ log = logging.getLogger(__name__)
 
 
 def recover_offsets(
-    store: MessageStore, revive_log: ReviveLog, offsets: ConsumerOffsetManager, config: BrokerConfig
+    store: MessageStore,
+    revive_log: ReviveLog,
+    config: BrokerConfig,
+    *,
+    offsets: ConsumerOffsetManager,
+    topics: TopicConfigManager,
 ) -> None:
     since_ms = store.last_store_timestamp_ms - config.flush_consumer_offset_interval_ms - MARGIN_MS
     # Apache's broker keeps check points in its timer's topic until they are due.
-    sources = [(revive_log.topic, number) for number in range(revive_log.queue_count)] + [(TIMER_TOPIC, 0)]
+    sources = [(revive_log.topic, number) for number in range(revive_log.queue_count)] + [(names.TIMER_TOPIC, 0)]
     found = [one for topic, queue_id in sources for one in _check_points(store, topic, queue_id, since_ms)]
     # One queue's check points lie in several queues of the revive topic.
     for check_point in sorted(found, key=lambda one: (one.pop_time, one.start_offset)):
+        normal_topic = names.pop_normal_topic(check_point.topic, check_point.group)
+        if topics.get(normal_topic) is None or names.check_group(check_point.group) is not None:
+            continue
         end = check_point.queue_offsets[-1] + 1
         at = offsets.query(check_point.group, check_point.topic, check_point.queue_id)
         # -1: the group's first pop of the queue.

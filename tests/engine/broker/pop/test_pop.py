@@ -21,6 +21,7 @@ from tests.engine.broker.pop.popping import (
     started,
 )
 
+from rmq.remoting.bodies import PopCheckPoint
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.message import decode_records
 
@@ -282,3 +283,18 @@ def test_slave_sends_pop_consumers_away() -> None:
     consumer = PopClient(Broker({"brokerRole": "SLAVE", "brokerId": 1}))
     for code in (RequestCode.POP_MESSAGE, RequestCode.ACK_MESSAGE, RequestCode.CHANGE_MESSAGE_INVISIBLETIME):
         assert consumer.client.ask(code, consumer.fields()).code == ResponseCode.SYSTEM_BUSY
+
+
+def test_records_that_a_stranger_sends_into_the_revive_topic_do_no_harm() -> None:
+    broker = started({"reviveQueueNum": 1}, messages=1)
+    consumer = PopClient(broker)
+    for topic in ("%RETRY%../T", "%RETRY%g/../../T", "nobody", "../T"):
+        point = PopCheckPoint(group="g", num=1, topic=topic, broker_name="broker-a", pop_time=1)
+        consumer.client.send(REVIVE_TOPIC, point.encode(), "TAGS\x01ck\x02")
+    consumer.client.send(REVIVE_TOPIC, b"{", "TAGS\x01ck\x02")
+    topics = set(broker.controller.context.topics.topics)
+    consumer.world.run_for(INVISIBLE_MS)
+    assert set(broker.controller.context.topics.topics) == topics
+    assert bodies(consumer.pop_all()) == ["m0"]
+    broker.kill()
+    assert broker.start_again().controller.context.offsets.query(GROUP, "nobody", 0) == -1

@@ -112,6 +112,9 @@ def test_body_of_a_stranger_is_passed_over() -> None:
     writer.put("other", b"")
     writer.put("ck", b"{}")
     assert (len(writer.queue), writer.queue.next_offset, writer.queue.done_offset) == (0, 6, 5)
+    writer.put("ck", PopCheckPoint(group="g", num=2**60, topic="T").encode())
+    ((*owed,),) = writer.due(NOW)
+    assert owed == list(range(127)), "as much as Java's byte can say"
     """Records of an Apache broker after a long stop: acknowledgements come out of the timer behind the rest."""
 
 

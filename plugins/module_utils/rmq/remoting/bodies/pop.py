@@ -15,6 +15,9 @@ from typing import List, Optional
 from ..json_body import TEXT, WHOLE_NUMBER, BodyError, JsonBody, array, body, optional, wire
 from .message_queue import MessageQueue
 
+# Java keeps the number of messages in a byte.
+NUM_MAX = 127
+
 
 @dataclass(frozen=True)
 class PopCheckPoint(JsonBody):
@@ -37,9 +40,10 @@ class PopCheckPoint(JsonBody):
     @property
     def queue_offsets(self) -> List[int]:
         """Of the messages. Check points of old brokers have no differences: their messages follow each other."""
+        num = min(self.num, NUM_MAX)
         if self.offset_diffs:
-            return [self.start_offset + diff for diff in self.offset_diffs[: self.num]]
-        return list(range(self.start_offset, self.start_offset + self.num))
+            return [self.start_offset + diff for diff in self.offset_diffs[: max(0, num)]]
+        return list(range(self.start_offset, self.start_offset + num))
 
 
 @dataclass(frozen=True)
