@@ -126,6 +126,21 @@ class BrokerConfig:
     filter_data_clean_time_span_ms: int = _key("filterDataCleanTimeSpan", 24 * 3600 * 1000)
     offset_check_in_slave: bool = _dynamic_key("offsetCheckInSlave", False)
 
+    # POP and queues that the broker assigns.
+    server_load_balancer_enable: bool = _dynamic_key("serverLoadBalancerEnable", True)
+    default_message_request_mode: str = _dynamic_key("defaultMessageRequestMode", "PULL")
+    default_pop_share_queue_num: int = _dynamic_key("defaultPopShareQueueNum", -1)
+    enable_retry_topic_v2: bool = _dynamic_key("enableRetryTopicV2", False)
+    retrieve_message_from_pop_retry_topic_v1: bool = _dynamic_key("retrieveMessageFromPopRetryTopicV1", True)
+    pop_from_retry_probability: int = _dynamic_key("popFromRetryProbability", 20)
+    pop_response_return_actual_retry_topic: bool = _dynamic_key("popResponseReturnActualRetryTopic", False)
+    init_pop_offset_by_check_msg_in_mem: bool = _dynamic_key("initPopOffsetByCheckMsgInMem", True)
+    pop_polling_size: int = _dynamic_key("popPollingSize", 1024)
+    pop_polling_map_size: int = _dynamic_key("popPollingMapSize", 100000)
+    max_pop_polling_size: int = _dynamic_key("maxPopPollingSize", 100000)
+    pop_ck_max_buffer_size: int = _dynamic_key("popCkMaxBufferSize", 200000)
+    revive_interval_ms: int = _key("reviveInterval", 1000)
+
     # Clients.
     notify_consumer_ids_changed_enable: bool = _dynamic_key("notifyConsumerIdsChangedEnable", True)
     channel_expired_timeout_ms: int = _key("channelExpiredTimeout", 120000)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .consumer_offset_manager import ConsumerOffsetManager
     from .message_properties import BrokerProperties
     from .message_request_mode_manager import MessageRequestModeManager
+    from .pop.pop_service import PopService
     from .producer_manager import ProducerManager
     from .rebalance_lock_manager import RebalanceLockManager
     from .schedule_message_service import ScheduleMessageService
@@ -58,6 +59,7 @@ class BrokerContext:
     schedule: ScheduleMessageService
     transactions: TransactionalMessageService
     transaction_check: TransactionCheck
+    pops: PopService
     stats: BrokerStats
     unique_ids: UniqueIdFactory
     broker_properties: BrokerProperties

@@ -40,6 +40,7 @@ from .consumer_offset_manager import ConsumerOffsetManager
 from .message_properties import BrokerProperties
 from .message_request_mode_manager import MessageRequestModeManager
 from .notify_consumer_change import notify_consumer_change
+from .pop.pop_service import PopService
 from .processor.registry import Processors
 from .producer_manager import ProducerManager
 from .pull_request_hold import HOLD_CHECK_INTERVAL_MS
@@ -51,6 +52,7 @@ from .store_settings import DYNAMIC_KEYS as DYNAMIC_STORE_KEYS
 from .store_settings import ha_config, store_config
 from .subscription_group_manager import SubscriptionGroupManager
 from .topic_config_manager import TopicConfigManager
+from .topic_route_info_manager import TopicRouteInfoManager
 from .transaction.transaction_check import TransactionCheck
 from .transaction.transaction_metrics import TransactionMetrics
 from .transaction.transactional_message_service import TransactionalMessageService
@@ -135,7 +137,8 @@ class BrokerController:
         self._inner_credentials = inner_credentials(config)
         self._client = OutboundClient(reactor, credentials=self._inner_credentials, tls=environment.outbound_tls)
         self.context = self._make_context(settings, to_store.delay_levels_ms)
-        self.processors = Processors(self.context, environment.dice)
+        routes = TopicRouteInfoManager(config, self.context.topics, self._client, reactor)
+        self.processors = Processors(self.context, environment.dice, routes)
         self.outer_api = BrokerOuterApi(
             config,
             self.context.topics,
@@ -206,6 +209,7 @@ class BrokerController:
             repeating.stop()
         self.replication.stop()
         self.processors.pull.hold.wake_all()
+        self.processors.pop.hold.wake_all()
         # Answers that wait for the disk or a slave get this tick and the next.
         self._reactor.call_soon(lambda: self._reactor.call_soon(lambda: self._close(done)))
 
@@ -237,6 +241,7 @@ class BrokerController:
 
         topics = TopicConfigManager(config, reactor, file("topics.json"))
         offsets = ConsumerOffsetManager(config, reactor, file("consumerOffset.json"))
+        groups = SubscriptionGroupManager(config, reactor, file("subscriptionGroup.json"))
         producers = ProducerManager(config.channel_expired_timeout_ms)
         filters = ConsumerFilterManager(config, reactor, file("consumerFilter.json"))
         metrics = TransactionMetrics(reactor, file("transactionMetrics"))
@@ -250,7 +255,7 @@ class BrokerController:
             clock=reactor.clock,
             store=self.store,
             topics=topics,
-            groups=SubscriptionGroupManager(config, reactor, file("subscriptionGroup.json")),
+            groups=groups,
             offsets=offsets,
             request_modes=MessageRequestModeManager(reactor, file("messageRequestMode.json")),
             producers=producers,
@@ -262,6 +267,7 @@ class BrokerController:
             transaction_check=TransactionCheck(
                 config, self.store, transactions, reactor, offsets=offsets, producers=producers, topics=topics
             ),
+            pops=PopService(config, self.store, reactor, topics=topics, groups=groups, offsets=offsets),
             stats=BrokerStats(reactor.clock),
             unique_ids=UniqueIdFactory(config.broker_ip1, dice.getrandbits(16), dice.getrandbits(32)),
             broker_properties=BrokerProperties(config.region_id, config.broker_cluster_name, config.trace_on),
@@ -360,9 +366,11 @@ class BrokerController:
         if topic == SCHEDULE_TOPIC:
             self.context.schedule.message_arrived(queue_id)
         self.processors.pull.hold.message_arrived(topic, queue_id, queue_offset, tags_code)
+        self.processors.pop.hold.message_arrived(topic, queue_id, queue_offset, tags_code)
 
     def _channel_closed(self, channel: Channel) -> None:
         self.processors.pull.hold.channel_closed(channel)
+        self.processors.pop.hold.channel_closed(channel)
         self.context.producers.channel_closed(channel)
         self.context.consumers.channel_closed(channel)
 

@@ -79,6 +79,7 @@ class MasterReplication:
         self._schedule = context.schedule
         self._transactions = context.transactions
         self._transaction_check = context.transaction_check
+        self._pops = context.pops
         self._peers = PairPeers(context.config, client, context.reactor, name_servers)
         self.service = HaService(
             context.store,
@@ -111,8 +112,10 @@ class MasterReplication:
         self._schedule.start()
         self._transactions.start()
         self._transaction_check.start()
+        self._pops.start()
 
     def stop(self) -> None:
+        self._pops.stop()
         self._transaction_check.stop()
         self._schedule.stop()
         self._repair.stop()

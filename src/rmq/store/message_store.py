@@ -78,6 +78,8 @@ class MessageStore:
         self.recovery = RecoveryReport(0)
         """What load() found; damaged_ranges is for the runtime information and for an alarm."""
         self.tails_set_aside = 0
+        self.was_killed = False
+        """load() found that the last process did not stop cleanly."""
         self._disk = disk
         self._reactor = reactor
         self._on_fatal = on_fatal
@@ -153,6 +155,7 @@ class MessageStore:
         self._held.enter_context(disk.lock(config.root / LOCK_FILE))
         check_identity(disk, config)
         if disk.exists(config.root / ABORT_FILE):
+            self.was_killed = True
             log.warning("store: the last stop was not a clean one")
         self._log.files.load()
         self._queues.load()
@@ -474,6 +477,11 @@ class MessageStore:
     @property
     def flushed_physical_offset(self) -> int:
         return self._log.flushed
+
+    @property
+    def last_store_timestamp_ms(self) -> int:
+        """Store time of the newest record."""
+        return self._flush.last_store_timestamp_ms
 
     @property
     def is_writable(self) -> bool:

@@ -7,14 +7,14 @@ sent (produce): key (of a batch: keys with commas), status, msgId, offsetMsgId, 
 posted (produce, one-way): key.
 failed (produce): key, code (of the broker, or null), error, millis.
 checked (transaction): key, commits, intact: the broker asked about a transaction.
-received (push, lite-pull, pull): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
+received (push, lite-pull, pull, pop): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
     reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
 queue (pull): broker, queueId, min, max.
 answered (calls): name, code, remark, body: the answer to one request.
 done (all): next (produce, transaction); distinct, received (the others).
 
-`servedBy` is the address whose connection brought the message; `storeHost` is written in the record and stays the
-master's on a slave.
+`servedBy` is the address whose connection brought the message (of a pop client: "pop" or "pull"); `storeHost` is
+written in the record and stays the master's on a slave.
 """
 
 from __future__ import annotations
@@ -99,6 +99,10 @@ class ClientProcess:
     def freeze(self) -> None:
         """The client stands still; what it would have read stays on the broker."""
         self._process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)

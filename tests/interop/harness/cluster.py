@@ -130,6 +130,13 @@ class Cluster:
             if any(self._replicate(master, broker) for broker in brokers):
                 self.wait_in_sync(master)
 
+    def hand_over(self, broker: Broker, engine: Engine) -> None:
+        """The broker has ended; its next start is by that engine, on the same files."""
+        was = broker.server
+        options = was.argv[len(self.engine.argv("mqbroker", was.directory)) :]
+        argv = [*engine.argv("mqbroker", was.directory), *options]
+        broker.server = Server(was.name, was.address, argv, engine.env(was.directory), was.directory, was.boot_line)
+
     def wait_registered(self, broker: Broker) -> None:
         wait_for(
             f"registration of {broker.node} at every name server",

@@ -61,6 +61,7 @@ TOOLS_CONSUMER_GROUP = "TOOLS_CONSUMER"
 SELF_TEST_CONSUMER_GROUP = "SELF_TEST_C_GROUP"
 TRANS_CONSUMER_GROUP = "CID_RMQ_SYS_TRANS"
 CLIENT_INNER_PRODUCER_GROUP = "CLIENT_INNER_PRODUCER"
+REVIVE_GROUP = "CID_RMQ_SYS_REVIVE_GROUP"
 PREDEFINED_GROUPS = (
     TOOLS_CONSUMER_GROUP,
     "FILTERSRV_CONSUMER",
@@ -147,3 +148,23 @@ def sync_broker_member_topic(broker: str) -> str:
 
 def revive_topic(cluster: str) -> str:
     return SYSTEM_TOPIC_PREFIX + "REVIVE_LOG_" + cluster
+
+
+def pop_retry_topic_v1(topic: str, group: str) -> str:
+    """Where messages that a POP consumer did not acknowledge come again; two pairs of names can give one topic."""
+    return "%s%s_%s" % (RETRY_GROUP_TOPIC_PREFIX, group, topic)
+
+
+def pop_retry_topic_v2(topic: str, group: str) -> str:
+    """The same with enableRetryTopicV2: no legal name holds the separator."""
+    return "%s%s+%s" % (RETRY_GROUP_TOPIC_PREFIX, group, topic)
+
+
+def is_pop_retry_topic_v2(name: str) -> bool:
+    return is_retry_topic(name) and "+" in name
+
+
+def pop_normal_topic(name: str, group: str) -> str:
+    """The topic that a group's POP retry topic of either version belongs to; any other name is its own."""
+    topic = name[len(RETRY_GROUP_TOPIC_PREFIX) + len(group) + 1 :]
+    return topic if name in (pop_retry_topic_v1(topic, group), pop_retry_topic_v2(topic, group)) else name

@@ -92,6 +92,13 @@ RANGES: Mapping[str, Tuple[int, int]] = {
     "transactionMetricFlushInterval": (1, _DAY_MS),
     # The body of one message: it has to stay below maxMessageSize.
     "transactionOpMsgMaxSize": (1, 2**20),
+    "reviveQueueNum": (1, 64),
+    "reviveInterval": (1, _DAY_MS),
+    "popFromRetryProbability": (0, 100),
+    "popPollingSize": (0, 2**31 - 1),
+    "popPollingMapSize": (1, 2**31 - 1),
+    "maxPopPollingSize": (0, 2**31 - 1),
+    "popCkMaxBufferSize": (1, 2**31 - 1),
     "timerMaxDelaySec": (1, 2**31 - 1),
     "timerPrecisionMs": (1, 60000),
 }

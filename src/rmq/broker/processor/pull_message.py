@@ -244,11 +244,7 @@ class PullMessageProcessor:
         if not is_readable(topic.perm):
             raise _forbidden(f"the topic[{pull.topic}] pulling message is forbidden")
         if not 0 <= pull.queue_id < topic.read_queue_nums:
-            raise RequestRefused(
-                ResponseCode.INVALID_PARAMETER,
-                f"queueId[{pull.queue_id}] is illegal, topic:[{pull.topic}] "
-                f"topicConfig.readQueueNums:[{topic.read_queue_nums}] consumer:[/{channel.remote_address}]",
-            )
+            raise RequestRefused(ResponseCode.INVALID_PARAMETER, remarks.illegal_queue(pull.queue_id, topic, channel))
         return group, topic
 
     def _filter(

@@ -11,6 +11,7 @@ from ...remoting.json_body import BodyError
 from ...rpc.channel_hub import not_supported
 from ...rpc.errors import RequestRefused
 from ..topic_attributes import AttributeRefused
+from .ack_message import AckMessageProcessor
 from .admin.auth import AuthAdmin
 from .admin.broker import BrokerAdmin
 from .admin.client import ClientAdmin
@@ -22,12 +23,15 @@ from .admin.request_mode import RequestModeAdmin
 from .admin.reset_offset import ResetOffsetAdmin
 from .admin.topic import TopicAdmin
 from .admin.transaction import TransactionAdmin
+from .change_invisible_time import ChangeInvisibleTimeProcessor
 from .client_manage import ClientManageProcessor
 from .consumer_manage import ConsumerManageProcessor
 from .consumer_send_back import ConsumerSendBackProcessor
 from .end_transaction import EndTransactionProcessor
 from .lock_batch import LockBatchProcessor
+from .pop_message import PopMessageProcessor
 from .pull_message import PullMessageProcessor
+from .query_assignment import QueryAssignmentProcessor
 from .query_message import QueryMessageProcessor
 from .reply_message import ReplyMessageProcessor
 from .send_message import SendMessageProcessor
@@ -40,13 +44,17 @@ if TYPE_CHECKING:
     from ...rpc.channel import Channel
     from ..broker_context import BrokerContext
     from ..broker_fast_failure import Admit, BrokerFastFailure
+    from ..topic_route_info_manager import TopicRouteInfoManager
 
 
 class Processors:
-    """All processors of one broker. `pull` is named because arriving messages and closed connections concern it."""
+    """All processors of one broker. `pull` and `pop` are named because arriving messages and closed connections concern
+    them."""
 
-    def __init__(self, context: BrokerContext, dice: random.Random) -> None:
+    def __init__(self, context: BrokerContext, dice: random.Random, routes: TopicRouteInfoManager) -> None:
         self.pull = PullMessageProcessor(context)
+        self.pop = PopMessageProcessor(context, dice)
+        ack = AckMessageProcessor(context)
         send = SendMessageProcessor(context, dice)
         reply = ReplyMessageProcessor(context, send)
         query = QueryMessageProcessor(context)
@@ -67,6 +75,11 @@ class Processors:
             RequestCode.END_TRANSACTION: EndTransactionProcessor(context),
             RequestCode.PULL_MESSAGE: self.pull,
             RequestCode.LITE_PULL_MESSAGE: self.pull,
+            RequestCode.QUERY_ASSIGNMENT: QueryAssignmentProcessor(context, routes),
+            RequestCode.POP_MESSAGE: self.pop,
+            RequestCode.ACK_MESSAGE: ack.ack,
+            RequestCode.BATCH_ACK_MESSAGE: ack.batch_ack,
+            RequestCode.CHANGE_MESSAGE_INVISIBLETIME: ChangeInvisibleTimeProcessor(context),
             RequestCode.QUERY_CONSUMER_OFFSET: consumer.query_offset,
             RequestCode.UPDATE_CONSUMER_OFFSET: consumer.update_offset,
             RequestCode.GET_CONSUMER_LIST_BY_GROUP: consumer.consumer_list,

@@ -3,6 +3,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...remoting.bodies import TopicConfig
+    from ...rpc.channel import Channel
+
 _FAQ = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
 
 #: Apache's default: a processor that sets a code only, or none at all, answers with it.
@@ -41,3 +47,10 @@ def pull_consumer_rejected() -> str:
 
 def no_filter_by(expression_type: object) -> str:
     return f"The broker does not support consumer to filter message by {expression_type}"
+
+
+def illegal_queue(queue_id: int, topic: TopicConfig, channel: Channel) -> str:
+    return (
+        f"queueId[{queue_id}] is illegal, topic:[{topic.topic_name}] "
+        f"topicConfig.readQueueNums:[{topic.read_queue_nums}] consumer:[/{channel.remote_address}]"
+    )

@@ -13,7 +13,8 @@ public final class ClientTool {
 
     public static void main(String[] args) throws Exception {
         if (args.length == 0) {
-            throw new IllegalArgumentException("usage: ClientTool produce|transaction|push|lite-pull|pull|calls [--name value]...");
+            throw new IllegalArgumentException(
+                "usage: ClientTool produce|transaction|push|lite-pull|pull|pop|calls [--name value]...");
         }
         Options options = Options.parse(Arrays.copyOfRange(args, 1, args.length));
         Job job = job(args[0], options, new Lines(System.out));
@@ -37,6 +38,8 @@ public final class ClientTool {
                 return new PullConsume(options, lines);
             case "calls":
                 return new Calls(options, lines);
+            case "pop":
+                return new PopConsume(options, lines);
             default:
                 throw new IllegalArgumentException("no such subcommand: " + name);
         }
