@@ -59,10 +59,10 @@ def stack() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def start_cluster(engine: Engine, tmp_path: Path, stack: ExitStack, request: pytest.FixtureRequest) -> StartCluster:
-    """A function (mode, **options) that brings a cluster up; it is gone when the case ends."""
+    """A function (mode, namesrv_count=1) that brings a cluster up; it is gone when the case ends."""
 
-    def start(mode: str, **options: int) -> Cluster:
-        cluster = stack.enter_context(Cluster(engine, tmp_path / mode, mode, **options))
+    def start(mode: str, *, namesrv_count: int = 1) -> Cluster:
+        cluster = stack.enter_context(Cluster(engine, tmp_path / mode, mode, namesrv_count=namesrv_count))
         request.node.stash.setdefault(CLUSTERS, []).append(cluster)
         return cluster.start()
 

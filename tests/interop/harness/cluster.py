@@ -19,7 +19,7 @@ from .server import Server
 from .waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from . import failover
@@ -61,9 +61,19 @@ class Broker:
 class Cluster:
     """Name servers and brokers of one engine. Use it as a context: what it started, it ends."""
 
-    def __init__(self, engine: Engine, directory: Path, mode: str, *, namesrv_count: int = 1) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        directory: Path,
+        mode: str,
+        *,
+        namesrv_count: int = 1,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """`settings` are added to those of every broker."""
         self.engine = engine
         self.mode = mode
+        self.settings = dict(settings or {})
         self.directory = directory
         self.namesrvs = [self._namesrv(f"ns-{i + 1}") for i in range(namesrv_count)]
         self.brokers = {broker.node: broker for broker in map(self._broker, plan(mode))}
@@ -169,16 +179,20 @@ class Cluster:
     def _broker(self, broker: BrokerPlan) -> Broker:
         directory = self._directory(broker.node)
         port = free_broker_port()
-        settings = broker.settings | {
-            "brokerName": broker.broker_name,
-            "brokerId": str(broker.broker_id),
-            "brokerIP1": _LOOPBACK,
-            "brokerIP2": _LOOPBACK,
-            "listenPort": str(port),
-            "haListenPort": str(port + 1),
-            "storePathRootDir": str(directory / "store"),
-            "storePathCommitLog": str(directory / "store" / "commitlog"),
-        }
+        settings = (
+            broker.settings
+            | self.settings
+            | {
+                "brokerName": broker.broker_name,
+                "brokerId": str(broker.broker_id),
+                "brokerIP1": _LOOPBACK,
+                "brokerIP2": _LOOPBACK,
+                "listenPort": str(port),
+                "haListenPort": str(port + 1),
+                "storePathRootDir": str(directory / "store"),
+                "storePathCommitLog": str(directory / "store" / "commitlog"),
+            }
+        )
         conf = directory / "broker.conf"
         conf.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         argv = [*self.engine.argv("mqbroker", directory), "-n", self.namesrv_addr, "-c", str(conf)]

@@ -13,7 +13,7 @@ public final class ClientTool {
 
     public static void main(String[] args) throws Exception {
         if (args.length == 0) {
-            throw new IllegalArgumentException("usage: ClientTool produce|transaction|push|lite-pull|pull [--name value]...");
+            throw new IllegalArgumentException("usage: ClientTool produce|transaction|push|lite-pull|pull|mqadmin [--name value]...");
         }
         Options options = Options.parse(Arrays.copyOfRange(args, 1, args.length));
         Job job = job(args[0], options, new Lines(System.out));
@@ -35,6 +35,8 @@ public final class ClientTool {
                 return new LitePullConsume(options, lines);
             case "pull":
                 return new PullConsume(options, lines);
+            case "mqadmin":
+                return new Mqadmin(options, lines);
             default:
                 throw new IllegalArgumentException("no such subcommand: " + name);
         }
