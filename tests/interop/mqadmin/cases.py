@@ -274,7 +274,8 @@ SINGLE_STARTS = (
     Case("topicRoute -t NoSuchTopic", own_process=True),
 )
 PROCESSES = (
-    Case("startMonitoring", live=NUMBERS, repeats=True, until="endRound"),
+    # Its own group is in its first round or not, as the name server has heard of it.
+    Case("startMonitoring", live=NUMBERS, repeats=True, until="endRound", sometimes="__MONITOR_CONSUMER"),
     *SINGLE_STARTS,
     # The option that it needs is not there: it ends with another status.
     Case("topicRoute", own_process=True),

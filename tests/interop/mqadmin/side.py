@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..harness import wire
 from ..harness.client import ClientProcess, MqadminResult, MqadminShell, mqadmin, mqadmin_until
 from ..harness.cluster import Cluster
-from ..harness.waiting import wait_for
+from ..harness.waiting import DeadlineError, wait_for
 from . import history
 from .shape import plain, shape
 
@@ -103,8 +103,17 @@ class Side:
         return shape(case, result, files, self.cluster)
 
     def start_client(self, subcommand: str, **options: object) -> ClientProcess:
-        client = ClientProcess(self.directory, subcommand, namesrv=self.cluster.namesrv_addr, **options)
-        return self._stack.enter_context(client)
+        """Returns when it has started. On a busy machine Apache's client now and then cannot send its first request on
+        the connection that it has just made, and gives up: it has a second try."""
+        for is_last in (False, True):
+            client = ClientProcess(self.directory, subcommand, namesrv=self.cluster.namesrv_addr, **options)
+            self._stack.enter_context(client)
+            try:
+                return client.wait_ready()
+            except DeadlineError:
+                if is_last:
+                    raise
+        raise AssertionError("not reached")
 
     def go_offline(self) -> None:
         """The consumer and the producer of the history leave."""
