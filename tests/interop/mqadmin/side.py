@@ -47,9 +47,13 @@ class Side:
         self._stack = ExitStack()
 
     def __enter__(self) -> Side:
-        self._stack.enter_context(self.cluster).start()
-        self._shell = self._stack.enter_context(MqadminShell(self.directory, self.cluster.namesrv_addr))
-        history.make(self)
+        with ExitStack() as stack:
+            # A start that fails leaves nothing behind.
+            stack.push(self._stack)
+            self._stack.enter_context(self.cluster).start()
+            self._shell = self._stack.enter_context(MqadminShell(self.directory, self.cluster.namesrv_addr))
+            history.make(self)
+            stack.pop_all()
         return self
 
     def __exit__(self, *unused: object) -> None:
