@@ -61,7 +61,7 @@ def stack() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def start_cluster(engine: Engine, tmp_path: Path, stack: ExitStack, request: pytest.FixtureRequest) -> StartCluster:
-    """A function (mode, **options) that brings a cluster up; it is gone when the case ends."""
+    """A function (mode, namesrv_count=1) that brings a cluster up; it is gone when the case ends."""
 
     def start(mode: str, tls: ServerTls | None = None, **options: Any) -> Cluster:
         chosen = engine if tls is None else secured(engine, tls)

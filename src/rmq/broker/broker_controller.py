@@ -247,6 +247,7 @@ class BrokerController:
         metrics = TransactionMetrics(reactor, file("transactionMetrics"))
         transactions = TransactionalMessageService(config, self.store, offsets, reactor, metrics)
         auth_metadata = AuthMetadata(reactor, file("auth.json", private=True))
+        stats = BrokerStats(reactor.clock, topics.is_system_topic)
         return BrokerContext(
             config=config,
             auth_metadata=auth_metadata,
@@ -262,13 +263,20 @@ class BrokerController:
             consumers=ConsumerManager(config.channel_expired_timeout_ms, group_changed, filters.unregister),
             filters=filters,
             locks=RebalanceLockManager(),
-            schedule=ScheduleMessageService(config, delay_levels_ms, self.store, reactor, file("delayOffset.json")),
+            schedule=ScheduleMessageService(
+                config,
+                delay_levels_ms,
+                self.store,
+                reactor,
+                file("delayOffset.json"),
+                count_delivered=stats.delivered,
+            ),
             transactions=transactions,
             transaction_check=TransactionCheck(
                 config, self.store, transactions, reactor, offsets=offsets, producers=producers, topics=topics
             ),
             pops=PopService(config, self.store, reactor, topics=topics, groups=groups, offsets=offsets),
-            stats=BrokerStats(reactor.clock),
+            stats=stats,
             unique_ids=UniqueIdFactory(config.broker_ip1, dice.getrandbits(16), dice.getrandbits(32)),
             broker_properties=BrokerProperties(config.region_id, config.broker_cluster_name, config.trace_on),
             delay_levels_ms=delay_levels_ms,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..remoting.bodies import BrokerStatsData
+from ..remoting.topic_names import SCHEDULE_TOPIC
 from .flow_stats import FlowStats, Window
 from .latency_sample import LatencySample
 
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 
 SAMPLE_INTERVAL_MS = Window.MINUTE.interval_ms
 DAY_MS = 24 * 3600 * 1000
+SCHEDULE_CONSUMER_GROUP = "SCHEDULE_CONSUMER"
 
 
 class BrokerStats:
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, is_system_topic: Callable[[str], bool]) -> None:
+        """`is_system_topic`: whose messages are the broker's own business; they are left out of the counts by day."""
         self._clock = clock
+        self._is_system_topic = is_system_topic
         self.put_latency = LatencySample(clock)
         self.get_latency = LatencySample(clock)
         self.put_messages = 0
@@ -35,6 +39,8 @@ class BrokerStats:
         self._sent_back: dict[tuple[str, str], FlowStats] = {}
         self._puts = FlowStats()
         self._gets = FlowStats()
+        self._user_puts = FlowStats()
+        self._user_gets = FlowStats()
         self._sampled_ms = dict.fromkeys(Window, clock.monotonic_ms())
         self._day = clock.now_ms() // DAY_MS
         self._morning = (0, 0)
@@ -57,6 +63,15 @@ class BrokerStats:
             flow = self._group_gets[key] = FlowStats()
         flow.times += 1
         flow.messages += messages
+        flow.size_bytes += size_bytes
+
+    def delivered(self, topic: str, size_bytes: int) -> None:
+        """A delayed message went into its real queue. Apache counts it as put there, and as got by a group of its own
+        that is left out of the broker's gets."""
+        self.put(topic, 1, size_bytes)
+        flow = self._group_gets.setdefault((SCHEDULE_TOPIC, SCHEDULE_CONSUMER_GROUP), FlowStats())
+        flow.times += 1
+        flow.messages += 1
         flow.size_bytes += size_bytes
 
     def sent_back(self, group: str, topic: str) -> None:
@@ -103,11 +118,12 @@ class BrokerStats:
         if day != self._day:
             self._day = day
             self._yesterday_morning = self._morning
-            self._morning = (self.put_messages, self.got_messages)
+            self._morning = self._user_messages()
 
     def runtime_info(self) -> dict[str, str]:
         """Counts by day and timings of GET_BROKER_RUNTIME_INFO, in Apache's names."""
         put = self.put_latency
+        user_puts, user_gets = self._user_messages()
         return {
             "putMessageEntireTimeMax": str(put.max_ms),
             "putMessageDistributeTime": put.distribution(),
@@ -116,10 +132,10 @@ class BrokerStats:
             "getMessageEntireTimeMax": str(self.get_latency.max_ms),
             "msgPutTotalYesterdayMorning": str(self._yesterday_morning[0]),
             "msgPutTotalTodayMorning": str(self._morning[0]),
-            "msgPutTotalTodayNow": str(self.put_messages),
+            "msgPutTotalTodayNow": str(user_puts),
             "msgGetTotalYesterdayMorning": str(self._yesterday_morning[1]),
             "msgGetTotalTodayMorning": str(self._morning[1]),
-            "msgGetTotalTodayNow": str(self.got_messages),
+            "msgGetTotalTodayNow": str(user_gets),
         }
 
     def _flow(self, name: str, key: str, cluster: str) -> FlowStats | None:
@@ -130,21 +146,37 @@ class BrokerStats:
             return self._group_gets.get((topic, group))
         if name == "SNDBCK_PUT_NUMS":
             return self._sent_back.get((topic, group))
-        if key == cluster:
-            return {"BROKER_PUT_NUMS": self._puts, "BROKER_GET_NUMS": self._gets}.get(name)
-        return None
+        return self._broker_flows().get(name) if key == cluster else None
+
+    def _broker_flows(self) -> dict[str, FlowStats]:
+        return {
+            "BROKER_PUT_NUMS": self._puts,
+            "BROKER_GET_NUMS": self._gets,
+            "BROKER_PUT_NUMS_WITHOUT_SYSTEM_TOPIC": self._user_puts,
+            "BROKER_GET_NUMS_WITHOUT_SYSTEM_TOPIC": self._user_gets,
+        }
 
     def _flows(self) -> Iterator[FlowStats]:
-        yield self._puts
-        yield self._gets
+        yield from self._broker_flows().values()
         for table in (self._topic_puts, self._group_gets, self._sent_back):
             yield from table.values()
 
     def _total(self) -> None:
         """The broker's own flows are not counted message by message: they are known already."""
         self._puts.messages, self._gets.messages = self.put_messages, self.got_messages
-        self._puts.times = sum(flow.times for flow in self._topic_puts.values())
-        self._gets.times = sum(flow.times for flow in self._group_gets.values())
+        self._user_puts.messages, self._user_gets.messages = self._user_messages()
+        self._puts.times = self._user_puts.times = sum(flow.times for flow in self._topic_puts.values())
+        self._gets.times = self._user_gets.times = sum(flow.times for flow in self._group_gets.values())
+
+    def _user_messages(self) -> tuple[int, int]:
+        """(put, got) without system topics. Those are never deleted, so nothing of theirs is forgotten."""
+        own_puts = sum(flow.messages for topic, flow in self._topic_puts.items() if self._is_system_topic(topic))
+        own_gets = sum(
+            flow.messages
+            for (topic, group), flow in self._group_gets.items()
+            if self._is_system_topic(topic) and group != SCHEDULE_CONSUMER_GROUP
+        )
+        return self.put_messages - own_puts, self.got_messages - own_gets
 
     def _forget(self, is_gone: Callable[[tuple[str, str]], bool]) -> None:
         for table in (self._group_gets, self._sent_back):

@@ -28,6 +28,7 @@ Key = tuple[str, str]
 
 class ConsumerOffsetManager:
     def __init__(self, config: BrokerConfig, reactor: Reactor, file: ConfigFile) -> None:
+        self._config = config
         self._clock = reactor.clock
         self._version_step = config.consumer_offset_update_version_step
         self._table = DurableTable(reactor, file, self.to_json_value)
@@ -55,7 +56,7 @@ class ConsumerOffsetManager:
     def commit(self, group: str, topic: str, queue_id: int, queue_offset: int) -> bool:
         """False where the offset is passed over, because it comes from before a reset."""
         key = (topic, group)
-        if self._resets and queue_id in self._resets.get(key, ()):
+        if self._reset(key, queue_id) is not None:
             return False
         self._set(key, queue_id, queue_offset)
         return True
@@ -67,7 +68,8 @@ class ConsumerOffsetManager:
         self._set(key, queue_id, queue_offset)
 
     def take_reset(self, group: str, topic: str, queue_id: int) -> int | None:
-        """The offset that the consumer must go on from, once; None where there was no reset."""
+        """The offset that the consumer must go on from, once; None where there was no reset, or where the broker does
+        not reset any more (useServerSideResetOffset was changed)."""
         if not self._resets:
             return None
         key = (topic, group)
@@ -77,13 +79,19 @@ class ConsumerOffsetManager:
         queue_offset = queues.pop(queue_id, None)
         if not queues:
             del self._resets[key]
-        return queue_offset
+        return queue_offset if self._config.use_server_side_reset_offset else None
 
     def clone(self, source_group: str, target_group: str, topic: str) -> None:
         queues = self._committed.get((topic, source_group))
         if queues is not None:
             self._committed[(topic, target_group)] = dict(queues)
             self._dirty = True
+
+    def _reset(self, key: Key, queue_id: int) -> int | None:
+        """Where the group's next pull will be moved to."""
+        if not self._resets or not self._config.use_server_side_reset_offset:
+            return None
+        return self._resets.get(key, {}).get(queue_id)
 
     def _set(self, key: Key, queue_id: int, queue_offset: int) -> None:
         queues = self._committed.get(key)
@@ -104,6 +112,9 @@ class ConsumerOffsetManager:
 
     def query(self, group: str, topic: str, queue_id: int) -> int:
         """-1 where the group never committed."""
+        reset = self._reset((topic, group), queue_id)
+        if reset is not None:
+            return reset
         queues = self._committed.get((topic, group))
         return -1 if queues is None else queues.get(queue_id, -1)
 

@@ -33,6 +33,8 @@ from .durable_table import DurableTable
 from .message_properties import without_crc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..env import Reactor, Timer
     from ..remoting.message import MessageExt
     from ..store.message_store import MessageStore
@@ -75,7 +77,11 @@ class ScheduleMessageService:
         store: MessageStore,
         reactor: Reactor,
         file: ConfigFile,
+        *,
+        count_delivered: Callable[[str, int], None],
     ) -> None:
+        """`count_delivered(topic, size_bytes)` is told of each message that went into its real queue."""
+        self._count_delivered = count_delivered
         self._store = store
         self._reactor = reactor
         self._clock = reactor.clock
@@ -177,6 +183,9 @@ class ScheduleMessageService:
         deliver_ms = message.store_timestamp_ms + level.delay_ms
         return deliver_ms if deliver_ms <= now_ms + level.delay_ms else now_ms
 
+    def stored(self, message: MessageExt, result: PutResult) -> None:
+        self._count_delivered(message.properties.get(PROPERTY_REAL_TOPIC, message.topic), result.size)
+
     def delivered(self, level: _Level, next_offset: int, *, all_stored: bool) -> None:
         """By a delivery that is over: everything before next_offset is in its real queue."""
         level.is_delivering = False
@@ -215,7 +224,9 @@ class _Delivery:
 
     def _stored(self, index: int, result: PutResult) -> None:
         self._answers += 1
-        if not result.status.is_stored:
+        if result.status.is_stored:
+            self._service.stored(self._messages[index], result)
+        else:
             self._refused_at = min(self._refused_at, index)
         if self._answers < len(self._messages):
             return

@@ -21,6 +21,7 @@ by call_soon. The commit does, in this order:
 from __future__ import annotations
 
 import logging
+import math
 import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -509,7 +510,8 @@ class MessageStore:
 
     def runtime_info(self) -> dict[str, str]:
         """The store's part of request 28, under Apache's names, and what was found damaged."""
-        ratio = str(self._clean.disk_ratio)
+        # Apache knows it in whole percents, rounded up.
+        ratio = str(math.ceil(round(self._clean.disk_ratio * 100, 9)) / 100)
         return {
             **self._stats.runtime_info(self._reactor.clock.now_ms()),
             "commitLogDiskRatio": ratio,

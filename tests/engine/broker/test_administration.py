@@ -15,6 +15,7 @@ from rmq.remoting.bodies import (
     BrokerStatsData,
     ConsumeStatsList,
     GroupForbidden,
+    KVTable,
     MessageRequestModeSerializeWrapper,
     QuerySubscriptionResponseBody,
     TimerMetricsSerializeWrapper,
@@ -62,6 +63,21 @@ def test_statistics_have_a_minute_an_hour_and_a_day(broker: Broker, client: Clie
     assert view(client, "TOPIC_PUT_NUMS", "T").stats_minute.sum == 0
     broker.world.run_for(600_000)
     assert view(broker.client(), "TOPIC_PUT_NUMS", "T").stats_hour.sum == 6
+
+
+def test_the_brokers_own_topics_are_left_out_of_the_counts_by_day(broker: Broker, client: Client) -> None:
+    client.create_topic("T", 1)
+    client.send("T")
+    client.send("T", properties="DELAY\x011\x02")
+    broker.world.run_for(500)
+    table = KVTable.decode(client.ok(RequestCode.GET_BROKER_RUNTIME_INFO).body).table
+    assert table["msgPutTotalTodayNow"] == "1"
+    broker.world.run_for(60_000)
+    delivered = 1
+    assert view(client, "TOPIC_PUT_NUMS", "T").stats_minute.sum == 1 + delivered
+    assert view(client, "GROUP_GET_NUMS", "SCHEDULE_TOPIC_XXXX@SCHEDULE_CONSUMER").stats_minute.sum == delivered
+    assert view(client, "BROKER_PUT_NUMS", "C").stats_minute.sum == 2 + delivered
+    assert view(client, "BROKER_PUT_NUMS_WITHOUT_SYSTEM_TOPIC", "C").stats_minute.sum == 1 + delivered
 
 
 @pytest.mark.parametrize(("name", "key"), [("TOPIC_PUT_NUMS", "none"), ("BROKER_PUT_NUMS", "other"), ("SOME", "C")])

@@ -108,6 +108,15 @@ def test_reset_offset_survives_a_restart(broker: Broker, client: Client) -> None
     assert committed(broker.start_again().client()) == 0
 
 
+def test_a_reset_that_no_pull_has_seen_is_void_once_clients_reset_themselves(client: Client) -> None:
+    reset(client, 0)
+    assert commit(client, 2) == "Offset has been previously reset"
+    client.ok(RequestCode.UPDATE_BROKER_CONFIG, body=b"useServerSideResetOffset=false\n")
+    assert commit(client, 2) is None
+    assert committed(client) == 2
+    assert len(client.pull("T", 1)) == 2
+
+
 def test_slave_resets_nothing() -> None:
     slave = Broker({"brokerRole": "SLAVE", "brokerId": 1}).client()
     answer = slave.ask(RequestCode.INVOKE_BROKER_TO_RESET_OFFSET, {**TARGET, "timestamp": "0"})

@@ -11,7 +11,8 @@ received (push, lite-pull, pull, pop): key, tag, broker, servedBy, storeHost, qu
     reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
 queue (pull): broker, queueId, min, max.
 answered (calls): name, code, remark, body: the answer to one request.
-done (all): next (produce, transaction); distinct, received (the others).
+answer (mqadmin): status, stdout, stderr: of one command.
+done (all): next (produce, transaction); commands (mqadmin); distinct, received (the others).
 
 `servedBy` is the address whose connection brought the message (of a pop client: "pop" or "pull"); `storeHost` is
 written in the record and stays the master's on a slave.
@@ -49,11 +50,14 @@ class ClientProcess:
         self.subcommand = subcommand
         self.events: list[Event] = []
         flags = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-        jvm = (*_SMALL_JVM, f"-Duser.home={directory}", *java_options)
-        argv = [*java_argv("interop.ClientTool", logback="client.logback.xml", options=jvm), subcommand, *flags]
+        jvm = (*_SMALL_JVM, f"-Duser.home={directory}", f"-Djava.io.tmpdir={directory}", *java_options)
+        logback = "mqadmin.logback.xml" if subcommand == "mqadmin" else "client.logback.xml"
+        argv = [*java_argv("interop.ClientTool", logback=logback, options=jvm), subcommand, *flags]
         self._errors = directory / f"{subcommand}-{id(self):x}.log"
         with self._errors.open("wb") as errors:
-            self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+            self._process = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd=directory
+            )
         assert self._process.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._reader.start()
@@ -107,6 +111,11 @@ class ClientProcess:
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    def write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")
+        self._process.stdin.flush()
+
     def close_input(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -151,11 +160,71 @@ def mqadmin(
     """Runs one command of Apache's own mqadmin. Its exit status is 0 for most failures, so read its output too. home
     holds conf/tools.yml, where the command is to be signed."""
     home_option = (f"-Drocketmq.home.dir={home}",) if home else ()
-    jvm = (*_SMALL_JVM, f"-Duser.home={directory}", *home_option, *java_options)
-    argv = java_argv("org.apache.rocketmq.tools.command.MQAdminStartup", logback="client.logback.xml", options=jvm)
-    argv += [args[0], "-n", namesrv_addr, *args[1:]]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)
+    argv = _mqadmin_argv(directory, namesrv_addr, args, (*home_option, *java_options))
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False, cwd=directory)
     return MqadminResult(done.returncode, done.stdout, done.stderr)
+
+
+def mqadmin_until(
+    directory: Path, namesrv_addr: str, *args: str, text: str, times: int = 1, timeout_s: float = 90.0
+) -> MqadminResult:
+    """Runs a command that ends only when it is stopped: ends it when it has printed `text` that often.
+
+    The result has the status 0 and the whole lines up to then, those on standard error too.
+    """
+    path = directory / f"{args[0]}-{'-'.join(args[1:])}.out".replace("/", "_")
+    with path.open("wb") as output:
+        process = subprocess.Popen(
+            _mqadmin_argv(directory, namesrv_addr, args), stdout=output, stderr=subprocess.STDOUT, cwd=directory
+        )
+
+    def printed() -> str | None:
+        lines = path.read_text(errors="replace").splitlines(keepends=True)
+        last = [i for i, line in enumerate(lines) if text in line and line.endswith("\n")][times - 1 : times]
+        if process.poll() is not None and not last:
+            raise DeadlineError(f"{args} ended with status {process.returncode}\n{path.read_text(errors='replace')}")
+        return "".join(lines[: last[0] + 1]) if last else None
+
+    try:
+        seen = wait_for(f"{text!r} of {args}", printed, within_s=timeout_s, detail=path.read_text)
+    finally:
+        process.kill()
+        process.wait()
+    return MqadminResult(0, seen, "")
+
+
+def _mqadmin_argv(
+    directory: Path, namesrv_addr: str, args: tuple[str, ...], java_options: tuple[str, ...] = ()
+) -> list[str]:
+    jvm = (*_SMALL_JVM, f"-Duser.home={directory}", *java_options)
+    argv = java_argv("org.apache.rocketmq.tools.command.MQAdminStartup", logback="mqadmin.logback.xml", options=jvm)
+    return [*argv, args[0], "-n", namesrv_addr, *args[1:]]
+
+
+class MqadminShell:
+    """Apache's mqadmin with many commands in one process: a start of its own costs more than most commands do.
+
+    A command that ends its process (a wrong option line) or runs until it is stopped belongs to `mqadmin`.
+    """
+
+    def __init__(self, directory: Path, namesrv_addr: str) -> None:
+        self._process = ClientProcess(directory, "mqadmin", namesrv=namesrv_addr)
+
+    def __enter__(self) -> MqadminShell:
+        self._process.wait_ready()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._process.__exit__()
+
+    def run(self, *args: str, timeout_s: float = 60.0) -> MqadminResult:
+        count = len(self._process.of("answer")) + 1
+        self._process.write(json.dumps(args))
+        self._process.wait(
+            f"answer to {' '.join(args)}", lambda process: len(process.of("answer")) == count, within_s=timeout_s
+        )
+        answer = self._process.of("answer")[-1]
+        return MqadminResult(answer["status"], answer["stdout"], answer["stderr"])
 
 
 def create_topic(directory: Path, namesrv_addr: str, topic: str, *, queues: int = 4) -> None:

@@ -19,7 +19,7 @@ from .server import Server
 from .waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from . import failover
@@ -70,14 +70,14 @@ class Cluster:
         namesrv_count: int = 1,
         namesrv_engines: tuple[Engine, ...] = (),
         slave_engine: Engine | None = None,
-        settings: dict[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """namesrv_engines: one name server of each, instead of namesrv_count of the brokers' own. settings: more of
         them for every broker."""
-        self._settings = settings or {}
         self.engine = engine
         self._slave_engine = slave_engine or engine
         self.mode = mode
+        self.settings = dict(settings or {})
         self.directory = directory
         engines = namesrv_engines or (engine,) * namesrv_count
         self.namesrvs = [self._namesrv(f"ns-{i + 1}", one) for i, one in enumerate(engines)]
@@ -203,7 +203,7 @@ class Cluster:
         port = free_broker_port()
         settings = (
             broker.settings
-            | self._settings
+            | self.settings
             | {
                 "brokerName": broker.broker_name,
                 "brokerId": str(broker.broker_id),

@@ -36,6 +36,10 @@ class Server:
     _output_start: int = 0
 
     @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    @property
     def output(self) -> Path:
         return self.directory / "output.log"
 

@@ -33,14 +33,16 @@ class Answer:
         return json.loads(re.sub(r"([{,])(\d+):", r'\1"\2":', self.body.decode()))
 
 
-def ask(address: str, code: int, fields: dict[str, str] | None = None, *, encrypted: bool = False) -> Answer:
+def ask(
+    address: str, code: int, fields: dict[str, str] | None = None, body: bytes = b"", *, encrypted: bool = False
+) -> Answer:
     """Sends one request and reads its answer. Raises OSError when the peer is away or breaks the frame."""
     header = json.dumps(
         {"code": code, "language": "JAVA", "version": 493, "opaque": 1, "flag": 0, "extFields": fields or {}}
     ).encode()
     host, _, port = address.rpartition(":")
     with _connect(host, int(port), encrypted=encrypted) as connection:
-        connection.sendall(struct.pack(">ii", 4 + len(header), len(header)) + header)
+        connection.sendall(struct.pack(">ii", 4 + len(header) + len(body), len(header)) + header + body)
         (length,) = struct.unpack(">i", _read(connection, 4))
         frame = _read(connection, length)
     header_length = struct.unpack(">i", frame[:4])[0] & 0xFFFFFF

@@ -14,7 +14,7 @@ public final class ClientTool {
     public static void main(String[] args) throws Exception {
         if (args.length == 0) {
             throw new IllegalArgumentException(
-                "usage: ClientTool produce|transaction|push|lite-pull|pull|pop|calls [--name value]...");
+                "usage: ClientTool produce|transaction|push|lite-pull|pull|pop|calls|mqadmin [--name value]...");
         }
         Options options = Options.parse(Arrays.copyOfRange(args, 1, args.length));
         Job job = job(args[0], options, new Lines(System.out));
@@ -40,6 +40,8 @@ public final class ClientTool {
                 return new Calls(options, lines);
             case "pop":
                 return new PopConsume(options, lines);
+            case "mqadmin":
+                return new Mqadmin(options, lines);
             default:
                 throw new IllegalArgumentException("no such subcommand: " + name);
         }

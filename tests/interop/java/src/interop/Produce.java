@@ -33,6 +33,8 @@ final class Produce implements ClientTool.Job {
     private final int bodyBytes;
     private final int pauseMillis;
     private final int timeoutMillis;
+    /** Stay connected, when all is sent, until standard input closes. */
+    private final boolean stay;
     private List<MessageQueue> queues;
     private int next;
 
@@ -49,6 +51,7 @@ final class Produce implements ClientTool.Job {
         bodyBytes = options.number("body-bytes", 128);
         pauseMillis = options.number("pause-millis", 0);
         timeoutMillis = options.number("timeout-millis", 3000);
+        stay = options.flag("stay");
         producer = new DefaultMQProducer(options.text("group", "interop-producer"), options.hook());
         producer.setNamesrvAddr(options.text("namesrv"));
         producer.setInstanceName(options.text("instance", "producer-" + ProcessHandle.current().pid()));
@@ -58,6 +61,8 @@ final class Produce implements ClientTool.Job {
         producer.setCompressMsgBodyOverHowmuch(options.number("compress-over-bytes", 4096));
         // The route is asked for every 30 s by default; a failover test must not wait for the client's habits alone.
         producer.setPollNameServerInterval(options.number("poll-route-millis", 30000));
+        producer.setEnableTrace(options.flag("trace"));
+        producer.setTraceTopic(options.text("trace-topic", null));
     }
 
     @Override
@@ -72,6 +77,9 @@ final class Produce implements ClientTool.Job {
             }
         }
         window.acquire(WINDOW);
+        if (stay) {
+            until.await();
+        }
         producer.shutdown();
         lines.print("done", "next", next);
     }

@@ -27,6 +27,8 @@ final class PushConsume implements ClientTool.Job {
         consumer.setConsumeFromWhere(ConsumeFromWhere.valueOf(
             "CONSUME_FROM_" + options.text("from", "first").toUpperCase() + "_OFFSET"));
         consumer.setPollNameServerInterval(options.number("poll-route-millis", 30000));
+        consumer.setEnableTrace(options.flag("trace"));
+        consumer.setTraceTopic(options.text("trace-topic", null));
         String sql = options.text("sql", null);
         consumer.subscribe(options.text("topic"),
             sql == null ? MessageSelector.byTag(options.text("tag", "*")) : MessageSelector.bySql(sql));

@@ -5,16 +5,20 @@ import java.io.IOException;
 
 /** When to end: the test closes standard input, and whoever works polls. */
 final class Until {
+    private final Thread reader = new Thread(this::readToEnd, "stdin");
     private volatile boolean closed;
 
     Until() {
-        Thread reader = new Thread(this::readToEnd, "stdin");
         reader.setDaemon(true);
         reader.start();
     }
 
     boolean stdinIsClosed() {
         return closed;
+    }
+
+    void await() throws InterruptedException {
+        reader.join();
     }
 
     private void readToEnd() {
