@@ -28,7 +28,6 @@ NAMESRV_A = (100, 101, 102, 103, 104, 105, 106, 205, 206, 216, 318, 319, 327)
 NAMESRV_B = (219, 224, 304, 311, 312, 313, 322)
 
 LEFT = {
-    370: "timer messages",
     **dict.fromkeys((400, 200050, 200051, 200053), "POP"),
     **dict.fromkeys(range(3001, 3011), "users and access control"),
 }

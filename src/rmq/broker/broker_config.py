@@ -78,6 +78,13 @@ class BrokerConfig:
     flush_delay_offset_interval_ms: int = _key("flushDelayOffsetInterval", 10000)
     delay_offset_update_version_step: int = _key("delayOffsetUpdateVersionStep", 200)
 
+    # Timer messages.
+    timer_max_delay_sec: int = _dynamic_key("timerMaxDelaySec", 259200)
+    timer_congest_num_each_slot: int = _dynamic_key("timerCongestNumEachSlot", 2147483647)
+    append_topic_for_timer_delete_key: bool = _key("appendTopicForTimerDeleteKey", False)
+    recall_message_enable: bool = _dynamic_key("recallMessageEnable", False)
+    allow_recall_when_broker_not_writeable: bool = _dynamic_key("allowRecallWhenBrokerNotWriteable", True)
+
     # Querying and request-reply.
     default_query_max_num: int = _key("defaultQueryMaxNum", 32)
     store_reply_message_enable: bool = _key("storeReplyMessageEnable", True)

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 from ..dynamic.setting_overrides import Changeable, OverridesError, SettingOverrides
 from ..remoting.message_id import UniqueIdFactory
-from ..remoting.topic_names import SCHEDULE_TOPIC
+from ..remoting.topic_names import SCHEDULE_TOPIC, TIMER_TOPIC
 from ..rpc import OutboundClient, RemotingServer, ServerLimits
 from ..store.config_manager import ConfigManager
 from ..store.errors import StoreError
 from ..store.message_store import MessageStore
+from ..store.timer import TimerMessageStore
 from ..topology.kind import Kind
 from .broker_config import DYNAMIC_KEYS, BrokerConfig, java_text
 from .broker_context import BrokerContext
@@ -151,6 +152,8 @@ class BrokerController:
             raise StoreError(str(error)) from None
         for manager in context.stored_tables:
             manager.load()
+        if context.timer is not None:
+            context.timer.load()
         context.transactions.metrics.load()
         if not self.config.is_slave:
             context.transactions.load()
@@ -194,6 +197,8 @@ class BrokerController:
             context.transactions.metrics.flush()
         except OSError:
             log.exception("a configuration table could not be written at the stop")
+        if context.timer is not None:
+            context.timer.shutdown()
         self.store.shutdown()
         done()
 
@@ -229,6 +234,7 @@ class BrokerController:
             filters=filters,
             locks=RebalanceLockManager(),
             schedule=ScheduleMessageService(config, delay_levels_ms, self.store, reactor, file("delayOffset.json")),
+            timer=TimerMessageStore(self.store, self._environment.disk, reactor) if config.timer_wheel_enable else None,
             transactions=transactions,
             transaction_check=TransactionCheck(
                 config, self.store, transactions, reactor, offsets=offsets, producers=producers, topics=topics
@@ -318,6 +324,8 @@ class BrokerController:
         del store_time_ms
         if topic == SCHEDULE_TOPIC:
             self.context.schedule.message_arrived(queue_id)
+        elif topic == TIMER_TOPIC and self.context.timer is not None:
+            self.context.timer.message_arrived()
         self.processors.pull.hold.message_arrived(topic, queue_id, queue_offset, tags_code)
 
     def _channel_closed(self, channel: Channel) -> None:

@@ -6,11 +6,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from ..remoting.bodies import DelayOffsetSerializeWrapper, MessageRequestModeSerializeWrapper
+from ..remoting.bodies import (
+    DelayOffsetSerializeWrapper,
+    MessageRequestModeSerializeWrapper,
+    TimerMetricsSerializeWrapper,
+)
 from ..remoting.codes import RequestCode
 from ..rpc.channel_hub import not_supported
 from ..store.ha import HaClient, HaService
 from ..store.ha.ha_client import HaState
+from ..store.timer import TimerCheckpoint
 from .ha_handshake import HaIdentifyProcessor, HaIntroduction
 from .pair_peers import PairPeers
 from .slave_synchronize import SlaveSynchronize
@@ -56,6 +61,7 @@ class MasterReplication:
         name_servers: Callable[[], list[str]],
     ) -> None:
         self._schedule = context.schedule
+        self._timer = context.timer
         self._transactions = context.transactions
         self._transaction_check = context.transaction_check
         self._peers = PairPeers(context.config, client, context.reactor, name_servers)
@@ -73,11 +79,15 @@ class MasterReplication:
         self.service.start()
         self._peers.start()
         self._schedule.start()
+        if self._timer is not None:
+            self._timer.start()
         self._transactions.start()
         self._transaction_check.start()
 
     def stop(self) -> None:
         self._transaction_check.stop()
+        if self._timer is not None:
+            self._timer.stop()
         self._schedule.stop()
         self._peers.stop()
         self.service.shutdown()
@@ -107,6 +117,7 @@ class SlaveReplication:
         self._fixed_ha_address = broker.ha_master_address
         self._schedule = context.schedule
         self._request_modes = context.request_modes
+        self._timer = context.timer
         self._introduction = HaIntroduction(broker.broker_name, broker.broker_id, client, context.reactor)
         self.client = HaClient(context.store, config, context.reactor, on_connected=self._connected)
         self._synchronize = SlaveSynchronize(
@@ -118,6 +129,7 @@ class SlaveReplication:
             whole_tables={
                 RequestCode.GET_ALL_DELAY_OFFSET: self._take_delay_offsets,
                 RequestCode.GET_ALL_MESSAGE_REQUEST_MODE: self._take_request_modes,
+                **self._timer_tables(),
             },
         )
 
@@ -129,10 +141,14 @@ class SlaveReplication:
         if self._fixed_ha_address:
             self.client.update_ha_master_address(self._fixed_ha_address)
         self.client.start()
+        if self._timer is not None:
+            self._timer.start()
         self._synchronize.start()
 
     def stop(self) -> None:
         self._synchronize.shutdown()
+        if self._timer is not None:
+            self._timer.stop()
         self.client.shutdown()
 
     def runtime_info(self) -> HaRuntimeInfo:
@@ -156,6 +172,17 @@ class SlaveReplication:
     def _connected(self, ha_address: str) -> None:
         self._introduction.introduce(ha_address)
         self._on_master_online()
+
+    def _timer_tables(self) -> dict[RequestCode, Callable[[bytes], None]]:
+        timer = self._timer
+        if timer is None:
+            return {}
+        return {
+            RequestCode.GET_TIMER_CHECK_POINT: lambda body: timer.take_master_checkpoint(TimerCheckpoint.decode(body)),
+            RequestCode.GET_TIMER_METRICS: lambda body: timer.take_master_metrics(
+                TimerMetricsSerializeWrapper.decode(body)
+            ),
+        }
 
     def _take_delay_offsets(self, body: bytes) -> None:
         self._schedule.take(DelayOffsetSerializeWrapper.decode(body))

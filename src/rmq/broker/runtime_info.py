@@ -33,8 +33,8 @@ _THREAD_POOLS = {
     "ackThreadPoolQueueHeadWaitTimeMills": "0",
 }
 
-#: The timer wheel comes later; until then nothing waits in it.
-_TIMER = {
+#: With timerWheelEnable=false.
+_NO_TIMER = {
     "timerReadBehind": "0",
     "timerOffsetBehind": "0",
     "timerCongestNum": "0",
@@ -51,7 +51,7 @@ def runtime_info(context: BrokerContext) -> dict[str, str]:
     table = {
         "earliestMessageTimeStamp": str(_earliest_store_time_ms(context)),
         **_THREAD_POOLS,
-        **_TIMER,
+        **(_NO_TIMER if context.timer is None else context.timer.runtime_info()),
         "brokerActive": "true" if not context.config.is_slave else "false",
         # Queues are written in the tick of their records: nothing is ever behind.
         "dispatchBehindBytes": "0",

@@ -67,7 +67,6 @@ from .offset_admin import (
     ResetOffsetBody,
     ResetOffsetBodyForC,
     SetMessageRequestModeRequestBody,
-    TimerMetricsSerializeWrapper,
 )
 from .route import (
     MASTER_ID,
@@ -82,6 +81,7 @@ from .subscription_group_config import (
     SubscriptionGroupList,
     SubscriptionGroupWrapper,
 )
+from .timer_metrics import TimerMetric, TimerMetricsSerializeWrapper
 from .topic_config import (
     DEFAULT_QUEUE_NUMS,
     CreateTopicListRequestBody,
@@ -151,6 +151,7 @@ __all__ = [
     "SubscriptionGroupConfig",
     "SubscriptionGroupList",
     "SubscriptionGroupWrapper",
+    "TimerMetric",
     "TimerMetricsSerializeWrapper",
     "TopicConfig",
     "TopicConfigAndMappingSerializeWrapper",
