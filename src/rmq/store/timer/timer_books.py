@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from ...remoting.java_hash import string_hash
 from ...remoting.message import decode_record
 from ...remoting.topic_names import TIMER_TOPIC
+from ..config import BrokerRole
 from .timer_checkpoint import TimerCheckpoint, TimerCheckpointFile
 from .timer_flush import TimerChanges
 from .timer_log import (
@@ -90,6 +91,7 @@ class TimerBooks:
         """Units that are due for longer than the wheel reaches, in their order."""
         self.chains: dict[int, list[int]] = {}
         """More chains of a slot: it was made of several, by another precision or by a log that lost its beginning."""
+        self.turns = config.broker_role is not BrokerRole.SLAVE
         self._busy_until_ms = 0
         self._slots_total = slots_total
         self._window_ms = window * config.timer_precision_ms
@@ -207,12 +209,17 @@ class TimerBooks:
     # -- turning
 
     def turn(self) -> None:
-        """Move the read time as far as nothing waits."""
-        if self._busy_until_ms or self.overdue:
+        """Move the read time as far as nothing waits; on a slave only its master does."""
+        if not self.turns or self.is_behind or self._busy_until_ms or self.overdue:
             return
         first = self.wheel.first_time()
         now_ms = self.wheel.floor(self._clock.now_ms())
         self.read_time_ms = max(self.read_time_ms, now_ms if first is None else min(first, now_ms))
+
+    @property
+    def is_behind(self) -> bool:
+        """Messages from before this start are met again: the read time still tells which of them were delivered."""
+        return self.queue_offset < self.done_below
 
     @property
     def boundary_ms(self) -> int:

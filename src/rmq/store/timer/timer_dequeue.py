@@ -74,6 +74,8 @@ class TimerDequeue:
             return
         self._cancel()
         books, wheel = self.books, self.books.wheel
+        if books.is_behind:
+            return
         now_ms = self.reactor.clock.now_ms()
         if books.overdue:
             # The first slot that the wheel itself has, or now.
