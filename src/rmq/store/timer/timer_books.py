@@ -121,10 +121,7 @@ class TimerBooks:
         logged = self._store.queue_offset_at(TIMER_TOPIC, QUEUE_ID, last + 1) if last >= 0 else 0
         done = self._checkpoint.last_timer_queue_offset if stored else logged
         self.done_below = min(done, end)
-        start = self.done_below
-        if last >= 0 or self._checkpoint.last_timer_log_flush_position > 0:
-            start = min(start, logged)
-        self.queue_offset = max(start, self._store.min_offset(TIMER_TOPIC, QUEUE_ID))
+        self.queue_offset = max(min(self.done_below, logged), self._store.min_offset(TIMER_TOPIC, QUEUE_ID))
         self._forget_known_below(self.queue_offset)
         self._flushed_position = self._checkpoint.last_timer_log_flush_position
         self.log.flushed = min(self._flushed_position, self.log.end)
