@@ -103,6 +103,12 @@ class BrokerConfig:
     wait_time_in_heartbeat_queue_ms: int = _dynamic_key("waitTimeMillsInHeartbeatQueue", 31000)
     wait_time_in_transaction_queue_ms: int = _dynamic_key("waitTimeMillsInTransactionQueue", 3000)
     wait_time_in_admin_queue_ms: int = _dynamic_key("waitTimeMillsInAdminBrokerQueue", 5000)
+    # Timer messages.
+    timer_max_delay_sec: int = _dynamic_key("timerMaxDelaySec", 259200)
+    timer_congest_num_each_slot: int = _dynamic_key("timerCongestNumEachSlot", 2147483647)
+    append_topic_for_timer_delete_key: bool = _key("appendTopicForTimerDeleteKey", False)
+    recall_message_enable: bool = _dynamic_key("recallMessageEnable", False)
+    allow_recall_when_broker_not_writeable: bool = _dynamic_key("allowRecallWhenBrokerNotWriteable", True)
 
     # Querying and request-reply.
     default_query_max_num: int = _key("defaultQueryMaxNum", 32)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..remoting.message_id import UniqueIdFactory
     from ..store.ha.ha_runtime_info import HaRuntimeInfo
     from ..store.message_store import MessageStore
+    from ..store.timer import TimerMessageStore
     from .auth.access_control import AccessControl
     from .auth.auth_metadata import AuthMetadata
     from .broker_config import BrokerConfig
@@ -57,6 +58,8 @@ class BrokerContext:
     filters: ConsumerFilterManager
     locks: RebalanceLockManager
     schedule: ScheduleMessageService
+    #: None with timerWheelEnable=false.
+    timer: TimerMessageStore | None
     transactions: TransactionalMessageService
     transaction_check: TransactionCheck
     pops: PopService

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 from ..dynamic.setting_overrides import Changeable, OverridesError, SettingOverrides
 from ..remoting.message_id import UniqueIdFactory
-from ..remoting.topic_names import SCHEDULE_TOPIC
+from ..remoting.topic_names import SCHEDULE_TOPIC, TIMER_TOPIC
 from ..rpc import OutboundClient, RemotingServer, ServerLimits, TickClock
 from ..store.config_manager import ConfigManager
 from ..store.errors import StoreError
 from ..store.message_store import MessageStore
+from ..store.timer import TimerMessageStore
 from ..topology.kind import Kind
 from .auth.access_control import AccessControl
 from .auth.auth_codes import GET_AUTH_METADATA
@@ -167,6 +168,8 @@ class BrokerController:
         for manager in context.stored_tables:
             manager.load()
         context.auth_metadata.init_users(first_user(self.config), self._inner_credentials)
+        if context.timer is not None:
+            context.timer.load()
         context.transactions.metrics.load()
         if not self.config.is_slave:
             context.transactions.load()
@@ -223,6 +226,8 @@ class BrokerController:
             context.transactions.metrics.flush()
         except OSError:
             log.exception("a configuration table could not be written at the stop")
+        if context.timer is not None:
+            context.timer.shutdown()
         self.store.shutdown()
         done()
 
@@ -271,6 +276,7 @@ class BrokerController:
                 file("delayOffset.json"),
                 count_delivered=stats.delivered,
             ),
+            timer=TimerMessageStore(self.store, self._environment.disk, reactor) if config.timer_wheel_enable else None,
             transactions=transactions,
             transaction_check=TransactionCheck(
                 config, self.store, transactions, reactor, offsets=offsets, producers=producers, topics=topics
@@ -373,6 +379,8 @@ class BrokerController:
         del store_time_ms
         if topic == SCHEDULE_TOPIC:
             self.context.schedule.message_arrived(queue_id)
+        elif topic == TIMER_TOPIC and self.context.timer is not None:
+            self.context.timer.message_arrived()
         self.processors.pull.hold.message_arrived(topic, queue_id, queue_offset, tags_code)
         self.processors.pop.hold.message_arrived(topic, queue_id, queue_offset, tags_code)
 

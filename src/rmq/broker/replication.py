@@ -7,12 +7,17 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from ..remoting.bodies import DelayOffsetSerializeWrapper, MessageRequestModeSerializeWrapper
+from ..remoting.bodies import (
+    DelayOffsetSerializeWrapper,
+    MessageRequestModeSerializeWrapper,
+    TimerMetricsSerializeWrapper,
+)
 from ..remoting.codes import RequestCode
 from ..rpc.channel_hub import not_supported
 from ..rpc.outbound import split_address
 from ..store.ha import HaClient, HaService
 from ..store.ha.ha_client import HaState
+from ..store.timer import TimerCheckpoint
 from .damage_repair import DamageRepair
 from .ha_handshake import HA_IDENTIFY, HaIdentifyProcessor, HaIntroduction
 from .master_return import MasterReturn
@@ -77,6 +82,7 @@ class MasterReplication:
         self._client = client
         self._auth_copy = auth_copy
         self._schedule = context.schedule
+        self._timer = context.timer
         self._transactions = context.transactions
         self._transaction_check = context.transaction_check
         self._pops = context.pops
@@ -110,6 +116,8 @@ class MasterReplication:
         self._peers.start()
         self._repair.start()
         self._schedule.start()
+        if self._timer is not None:
+            self._timer.start()
         self._transactions.start()
         self._transaction_check.start()
         self._pops.start()
@@ -117,6 +125,8 @@ class MasterReplication:
     def stop(self) -> None:
         self._pops.stop()
         self._transaction_check.stop()
+        if self._timer is not None:
+            self._timer.stop()
         self._schedule.stop()
         self._repair.stop()
         self._peers.stop()
@@ -151,6 +161,7 @@ class SlaveReplication:
         self._fixed_ha_address = broker.ha_master_address
         self._peers = PairPeers(broker, client, context.reactor, name_servers)
         self._answer = PairLogProcessor(broker.broker_name, context.store, self._is_allowed)
+        self._timer = context.timer
         self._introduction = HaIntroduction(broker.broker_name, broker.broker_id, client, context.reactor)
         master_log = PairLog(broker.broker_name, client, lambda: self._master_address)
         self._repair = DamageRepair(context.store, context.reactor, lambda: [master_log])
@@ -179,6 +190,8 @@ class SlaveReplication:
         if self._fixed_ha_address:
             self.client.update_ha_master_address(self._fixed_ha_address)
         self.client.start()
+        if self._timer is not None:
+            self._timer.start()
         self._synchronize.start()
         self._peers.start()
         self._repair.start()
@@ -187,6 +200,8 @@ class SlaveReplication:
         self._repair.stop()
         self._peers.stop()
         self._synchronize.shutdown()
+        if self._timer is not None:
+            self._timer.stop()
         self.client.shutdown()
 
     def runtime_info(self) -> HaRuntimeInfo:
@@ -226,9 +241,18 @@ class SlaveReplication:
 
 def whole_tables(context: BrokerContext) -> dict[RequestCode, Callable[[bytes], None]]:
     """What SlaveSynchronize takes as a whole, by the code that asks for it."""
-    return {
+    tables: dict[RequestCode, Callable[[bytes], None]] = {
         RequestCode.GET_ALL_DELAY_OFFSET: lambda body: context.schedule.take(DelayOffsetSerializeWrapper.decode(body)),
         RequestCode.GET_ALL_MESSAGE_REQUEST_MODE: lambda body: context.request_modes.take(
             MessageRequestModeSerializeWrapper.decode(body)
         ),
     }
+    timer = context.timer
+    if timer is not None:
+        tables[RequestCode.GET_TIMER_CHECK_POINT] = lambda body: timer.take_master_checkpoint(
+            TimerCheckpoint.decode(body)
+        )
+        tables[RequestCode.GET_TIMER_METRICS] = lambda body: timer.take_master_metrics(
+            TimerMetricsSerializeWrapper.decode(body)
+        )
+    return tables

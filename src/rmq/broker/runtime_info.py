@@ -30,8 +30,8 @@ _THREAD_POOLS = {
     "ackThreadPoolQueueHeadWaitTimeMills": "0",
 }
 
-#: The timer wheel comes later; until then nothing waits in it.
-_TIMER = {
+#: With timerWheelEnable=false.
+_NO_TIMER = {
     "timerReadBehind": "0",
     "timerOffsetBehind": "0",
     "timerCongestNum": "0",
@@ -48,7 +48,7 @@ def runtime_info(context: BrokerContext) -> dict[str, str]:
     table = {
         "earliestMessageTimeStamp": str(_earliest_store_time_ms(context)),
         **_THREAD_POOLS,
-        **_TIMER,
+        **(_NO_TIMER if context.timer is None else context.timer.runtime_info()),
         "sendThreadPoolQueueSize": str(store.unanswered_puts),
         "sendThreadPoolQueueCapacity": str(context.config.send_queue_capacity),
         "sendThreadPoolQueueHeadWaitTimeMills": str(store.oldest_put_ms()),

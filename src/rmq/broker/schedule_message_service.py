@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 from ..remoting.bodies import DataVersion, DelayOffsetSerializeWrapper
 from ..remoting.java_hash import tag_hash
 from ..remoting.message import RecordError, decode_records
-from ..remoting.message_const import PROPERTY_REAL_QUEUE_ID, PROPERTY_REAL_TOPIC
-from ..remoting.message_properties import encode_properties
+from ..remoting.message_const import PROPERTY_REAL_QUEUE_ID, PROPERTY_REAL_TOPIC, TIMER_KEYS
+from ..remoting.message_properties import decode_properties, encode_properties
 from ..remoting.topic_names import SCHEDULE_TOPIC
 from ..store.put_message import MessageToStore
 from .durable_table import DurableTable
@@ -48,12 +48,20 @@ BATCH = 64
 #: Apache's DELAY_FOR_A_WHILE: pause after a message could not be delivered.
 RETRY_MS = 100
 
+#: What all of TIMER_KEYS begin with.
+_TIMER_MARK = "TIMER_DE"
+
 log = logging.getLogger(__name__)
 
 
 def delayed(message: MessageToStore, level: int, delay_levels_ms: tuple[int, ...]) -> MessageToStore:
-    """The same message on its way to the delay queue of that level; a level beyond the last is the last."""
+    """The same message on its way to the delay queue of that level; a level beyond the last is the last.
+
+    A level wins over a timer: what asked for one is taken out, as Apache does."""
     level = min(level, len(delay_levels_ms))
+    if _TIMER_MARK in message.properties:
+        kept = {key: value for key, value in decode_properties(message.properties).items() if key not in TIMER_KEYS}
+        message = message._replace(properties=encode_properties(kept))
     origin = encode_properties({PROPERTY_REAL_TOPIC: message.topic, PROPERTY_REAL_QUEUE_ID: str(message.queue_id)})
     return message._replace(topic=SCHEDULE_TOPIC, queue_id=level - 1, properties=message.properties + origin)
 

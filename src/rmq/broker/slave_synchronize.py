@@ -6,7 +6,8 @@
 | 21, 201 | topics, subscription groups | each second, answered with an empty page while nothing changes |
 | 43 | consumer offsets | each second; a large table less often (256 KiB a second), each 10 s at the least |
 | 540002 | users and policies (auth_synchronize.py) | each second, answered without a body while nothing changes |
-| 45, 402 | delay offsets, message request mode | each 10 s |
+| 60 | timer checkpoint | each 3 s, as on Apache |
+| 45, 402, 61 | delay offsets, message request mode, timer metrics | each 10 s |
 
 The first round follows at once when the master is known. Apache's slave does all of it each 60 s. The requests are
 Apache's own, so the master may be of either engine; a code that it does not support (answer 3) is left alone.
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 ROUND_MS = 1000
 SLOW_ROUND_MS = 10_000
+TIMER_ROUND_MS = 3000
 TIMEOUT_MS = 3000
 OFFSET_BYTES_PER_SECOND = 256 * 1024
 
@@ -52,7 +54,7 @@ class SlaveSynchronize:
     """Asks the master at `set_master_address` from `start` to `shutdown`. Everything runs on the loop.
 
     whole_tables: who takes the body of a code whose table is sent as a whole (45 delay offsets, 402 message request
-    mode); it raises ValueError for what is no such table.
+    mode, 60 and 61 of the timer); it raises ValueError for what is no such table.
     """
 
     def __init__(
@@ -129,7 +131,8 @@ class SlaveSynchronize:
             self._ask(GET_AUTH_METADATA, self._auth_copy.request_fields(), partial(_take_body, self._auth_copy.take))
         for code, take_table in self._whole_tables.items():
             if self._is_due(code):
-                self._due_ms[code] = self._reactor.clock.monotonic_ms() + SLOW_ROUND_MS
+                pause_ms = TIMER_ROUND_MS if code == RequestCode.GET_TIMER_CHECK_POINT else SLOW_ROUND_MS
+                self._due_ms[code] = self._reactor.clock.monotonic_ms() + pause_ms
                 self._ask(code, {}, partial(_take_body, take_table))
 
     def _is_due(self, code: int) -> bool:

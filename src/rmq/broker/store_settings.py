@@ -33,6 +33,10 @@ _STORE_FIELDS = {
     "maxTransferBytesOnMessageInDisk": "max_transfer_bytes_on_message_in_disk",
     "maxTransferCountOnMessageInDisk": "max_transfer_count_on_message_in_disk",
     "accessMessageInMemoryMaxRatio": "access_message_in_memory_max_ratio",
+    "timerRollWindowSlot": "timer_roll_window_slot",
+    "timerFlushIntervalMs": "timer_flush_interval_ms",
+    "timerStopEnqueue": "timer_stop_enqueue",
+    "mappedFileSizeTimerLog": "mapped_file_size_timer_log",
     "cleanResourceInterval": "clean_resource_interval_ms",
     "cleanFileForciblyEnable": "clean_file_forcibly_enable",
 }
@@ -41,6 +45,7 @@ _PERCENTS = {
     "diskSpaceCleanForciblyRatio": "disk_space_clean_forcibly_ratio",
     "diskSpaceWarningLevelRatio": "disk_space_warning_level_ratio",
 }
+_TIMER_PRECISIONS_MS = (100, 200, 500, 1000)
 _HA_FIELDS = {
     "haSendHeartbeatInterval": "ha_send_heartbeat_interval_ms",
     "haHousekeepingInterval": "ha_housekeeping_interval_ms",
@@ -82,6 +87,8 @@ def store_config(
         values["file_reserved_time_ms"] = int(settings["fileReservedTime"]) * HOUR_MS
     if "deleteWhen" in settings:
         values["delete_when_hours"] = tuple(int(hour) for hour in str(settings["deleteWhen"]).split(";") if hour)
+    if "timerPrecisionMs" in settings:
+        values["timer_precision_ms"] = timer_precision_ms(int(settings["timerPrecisionMs"]))
     if memory_bytes is not None:
         values["memory_bytes"] = memory_bytes
     return StoreConfig(
@@ -94,6 +101,11 @@ def store_config(
         delay_levels_ms=parse_delay_levels(config.message_delay_level),
         **values,
     )
+
+
+def timer_precision_ms(wanted: int) -> int:
+    """What Apache makes of timerPrecisionMs: the next of four below, 100 at the least."""
+    return max([100, *(one for one in _TIMER_PRECISIONS_MS if one <= wanted)])
 
 
 def ha_config(config: BrokerConfig, settings: Mapping[str, SettingValue]) -> HaConfig:

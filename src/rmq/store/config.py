@@ -88,6 +88,13 @@ class StoreConfig:
 
     delay_levels_ms: tuple[int, ...] = DEFAULT_DELAY_LEVELS_MS
 
+    timer_precision_ms: int = 1000
+    timer_roll_window_slot: int = 172_800
+    """Slots that one turn of the timer wheel may take; what is due later is put back for another turn."""
+    timer_flush_interval_ms: int = 1000
+    timer_stop_enqueue: bool = False
+    mapped_file_size_timer_log: int = 100 * 1024 * 1024
+
     file_reserved_time_ms: int = 72 * HOUR_MS
     delete_when_hours: tuple[int, ...] = (4,)
     clean_resource_interval_ms: int = 10 * SECOND_MS

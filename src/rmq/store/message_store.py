@@ -89,6 +89,7 @@ class MessageStore:
         self._is_running = False
         self._held = ExitStack()
         self._making_file_at = -1
+        self._reads = 0
         self._log = CommitLog(disk, config.commit_log_directory, config.mapped_file_size_commit_log)
         self._queues = ConsumeQueueStore(disk, config)
         self._index = IndexService(config, disk, reactor, self._log) if config.message_index_enable else None
@@ -131,7 +132,7 @@ class MessageStore:
             self._log,
             self._queues,
             index=self._index,
-            is_busy=lambda: self._flush.is_syncing or (self._index is not None and self._index.queries > 0),
+            is_busy=self._is_reading_or_syncing,
             on_measured=self._decide_accepting,
             on_cleaned=self._reader.forget_before,
         )
@@ -385,6 +386,39 @@ class MessageStore:
         found = self._reader.record_at(physical_offset)
         return None if found is None else found[0]
 
+    def read_records(
+        self, places: Sequence[tuple[int, int]], done: Callable[[list[bytes | None] | OSError], None]
+    ) -> None:
+        """Records that may have left memory, read in a thread: the bytes at each (physical offset, size), None where no
+        such range is left. They are not checked. done is called on the loop, never before this returns."""
+        files = self._log.files
+        try:
+            sources = [
+                (files.file_at(at), at - files.start_of(at), size) if self._log.has_record(at, size) else None
+                for at, size in places
+            ]
+        except OSError as failure:
+            error = failure
+            self._reactor.call_soon(lambda: done(error))
+            return
+
+        def read() -> list[bytes | None]:
+            return [None if one is None else one[0].pread(one[2], one[1]) for one in sources]
+
+        def over(outcome: list[bytes | None] | BaseException) -> None:
+            self._reads -= 1
+            # A store that was closed meanwhile has closed files: its reader is gone too.
+            done(OSError(str(outcome)) if isinstance(outcome, BaseException) else outcome)
+
+        self._reads += 1
+        self._reactor.run_blocking(read, over)
+
+    def queue_offset_at(self, topic: str, queue_id: int, physical_offset: int) -> int:
+        """Queue offset of the first message of a queue that begins at or behind a place in the log; the queue's end
+        where there is none, 0 for an unknown queue."""
+        queue = self._queues.table.get((topic, queue_id))
+        return 0 if queue is None else queue.bisect(queue.min_offset, lambda at, _: at < physical_offset)
+
     def query_message(
         self,
         topic: str,
@@ -533,6 +567,10 @@ class MessageStore:
     @property
     def _is_slave(self) -> bool:
         return self.config.broker_role is BrokerRole.SLAVE
+
+    def _is_reading_or_syncing(self) -> bool:
+        """Files must not be closed now."""
+        return self._flush.is_syncing or self._reads > 0 or (self._index is not None and self._index.queries > 0)
 
     def _decide_accepting(self) -> None:
         self._commits.accepting = (

@@ -190,11 +190,6 @@ def test_missing_field_is_named(client: Client) -> None:
     assert (answer.code, answer.remark) == (ResponseCode.SYSTEM_ERROR, "the custom field <b> is null")
 
 
-def test_what_cannot_be_kept_is_refused_and_not_stored(client: Client) -> None:
-    assert client.send("T", properties="TIMER_DELAY_SEC\x0130\x02").code == ResponseCode.SYSTEM_ERROR
-    assert client.pull("T") == []
-
-
 def test_slave_refuses_sends() -> None:
     client = Broker({"brokerRole": "SLAVE", "brokerId": 1}).client()
     answer = client.send("T")

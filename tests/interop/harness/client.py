@@ -4,6 +4,7 @@
 ready (all): the client has started.
 sent (produce): key (of a batch: keys with commas), status, msgId, offsetMsgId, broker, queueId, queueOffset, millis;
     (transaction) the same but offsetMsgId and millis.
+recalled (produce): key, msgId.
 posted (produce, one-way): key.
 failed (produce): key, code (of the broker, or null), error, millis.
 checked (transaction): key, commits, intact: the broker asked about a transaction.

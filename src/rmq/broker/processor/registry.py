@@ -33,6 +33,7 @@ from .pop_message import PopMessageProcessor
 from .pull_message import PullMessageProcessor
 from .query_assignment import QueryAssignmentProcessor
 from .query_message import QueryMessageProcessor
+from .recall_message import RecallMessageProcessor
 from .reply_message import ReplyMessageProcessor
 from .send_message import SendMessageProcessor
 
@@ -72,6 +73,7 @@ class Processors:
             RequestCode.VIEW_MESSAGE_BY_ID: query.view,
             RequestCode.QUERY_CONSUME_QUEUE: ConsumeQueueAdmin(context).query,
             RequestCode.CONSUMER_SEND_MSG_BACK: ConsumerSendBackProcessor(context, dice),
+            RequestCode.RECALL_MESSAGE: RecallMessageProcessor(context, dice),
             RequestCode.END_TRANSACTION: EndTransactionProcessor(context),
             RequestCode.PULL_MESSAGE: self.pull,
             RequestCode.LITE_PULL_MESSAGE: self.pull,

@@ -9,6 +9,7 @@ and TRACE_ON as answers do.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...remoting import topic_names as names
@@ -22,13 +23,11 @@ from ...remoting.message_const import (
     PROPERTY_DELAY,
     PROPERTY_MSG_REGION,
     PROPERTY_TAGS,
-    PROPERTY_TIMER_DELAY_MS,
-    PROPERTY_TIMER_DELAY_SEC,
-    PROPERTY_TIMER_DELIVER_MS,
     PROPERTY_TRACE_ON,
     PROPERTY_TRANSACTION_PREPARED,
     PROPERTY_UNIQ_KEY,
     PROPERTY_WAIT,
+    TIMER_KEYS,
     TRANSACTION_PREPARED_TYPE,
     TRANSACTION_TYPE_MASK,
 )
@@ -38,7 +37,9 @@ from ...remoting.send_header import SendHeader, send_header
 from ...rpc.errors import RequestRefused
 from ...store.put_message import MessageToStore, PutResult, PutStatus
 from ..message_properties import PropertyWriter
+from ..recall_message_handle import recall_handle
 from ..schedule_message_service import delayed
+from ..timer_transform import TimerTransform
 from ..transaction.half_message import prepared
 from . import remarks
 from .born_host import born_host
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
 #: Dead letter topics have one queue.
 DLQ_QUEUES = 1
 
-_TIMER_KEYS = frozenset({PROPERTY_TIMER_DELAY_MS, PROPERTY_TIMER_DELAY_SEC, PROPERTY_TIMER_DELIVER_MS})
 _MULTI_TAG = "MULTI_TAG"
 
 
@@ -70,6 +70,7 @@ class SendMessageProcessor:
         self.put_latency = context.stats.put_latency
         self._clock = context.clock
         self._dice = dice
+        self._timer = TimerTransform(context, dice)
         self._writer = PropertyWriter(context.broker_properties)
         self._trace_text = "true" if config.trace_on else "false"
 
@@ -102,6 +103,10 @@ class SendMessageProcessor:
         if not _UNCOMMON.isdisjoint(properties):
             message = self._uncommon(message, properties, uniq_key)
         done = _Answer(self, channel, request, message.topic, queue_id=queue_id, uniq_key=uniq_key)
+        if message.topic == names.TIMER_TOPIC:
+            handle = recall_handle(message, self._config.broker_name, uniq_key)
+            self._store.put(message, partial(self._answer_timer, done, handle))
+            return
         if message.topic == names.TRANS_HALF_TOPIC:
             self._store.put(message, self._context.transactions.metrics.counting(header.topic, done))
         else:
@@ -166,6 +171,16 @@ class SendMessageProcessor:
         else:
             channel.answer(self._general_answer(request, result, queue_id, uniq_key))
 
+    def _answer_timer(self, answer: _Answer, handle: str, result: PutResult) -> None:
+        """The same as for other messages, with what recalls this one."""
+        answer.count(result)
+        if answer.request.is_oneway:
+            return
+        told = self._general_answer(answer.request, result, answer.queue_id, answer.uniq_key)
+        if result.status.is_stored and handle:
+            told.ext_fields["recallHandle"] = handle
+        answer.channel.answer(told)
+
     def _general_answer(
         self, request: RemotingCommand, result: PutResult, queue_id: int, uniq_key: str
     ) -> RemotingCommand:
@@ -191,7 +206,8 @@ class SendMessageProcessor:
                 ResponseCode.MESSAGE_ILLEGAL, f"batch request does not support retry group {header.topic}"
             )
         properties = decode_properties(header.properties)
-        if header.sys_flag & TRANSACTION_TYPE_MASK or _delay_level(properties) > 0:
+        is_timed = not TIMER_KEYS.isdisjoint(properties)
+        if header.sys_flag & TRANSACTION_TYPE_MASK or _delay_level(properties) > 0 or is_timed:
             raise RequestRefused(*put_refusal(PutStatus.MESSAGE_ILLEGAL, self._config))
         messages = self._batch_messages(channel, request, header, topic, properties)
         uniq_key = properties.get(PROPERTY_UNIQ_KEY, "")
@@ -302,17 +318,13 @@ class SendMessageProcessor:
             return self._half(message, properties, uniq_key)
         if level > 0:
             return delayed(message, level, self._context.delay_levels_ms)
-        if not _TIMER_KEYS.isdisjoint(properties):
-            raise RequestRefused(
-                ResponseCode.SYSTEM_ERROR, "accurate timer message is not enabled, timerWheelEnable is false"
-            )
-        return message
+        return self._timer.timed(message, properties)
 
     def _half(self, message: MessageToStore, properties: dict[str, str], uniq_key: str) -> MessageToStore:
         if self._config.reject_transaction_message:
             remark = f"the broker[{self._config.broker_ip1}] sending transaction message is forbidden"
             raise RequestRefused(ResponseCode.NO_PERMISSION, remark)
-        if not _TIMER_KEYS.isdisjoint(properties):
+        if not TIMER_KEYS.isdisjoint(properties):
             # Apache takes it and then delivers it to nobody: both want REAL_TOPIC for themselves.
             raise RequestRefused(*put_refusal(PutStatus.MESSAGE_ILLEGAL, self._config))
         return prepared(message, uniq_key)
@@ -346,13 +358,13 @@ class SendMessageProcessor:
         return {PROPERTY_TRACE_ON: self._trace_text, PROPERTY_MSG_REGION: self._config.region_id}
 
 
-_UNCOMMON = _TIMER_KEYS | {PROPERTY_DELAY, PROPERTY_TRANSACTION_PREPARED}
+_UNCOMMON = TIMER_KEYS | {PROPERTY_DELAY, PROPERTY_TRANSACTION_PREPARED}
 
 
 class _Answer:
     """The one callback of a send: called by the store when the message is as safe as this broker promises."""
 
-    __slots__ = ("_began_ms", "_channel", "_processor", "_queue_id", "_request", "_topic", "_uniq_key")
+    __slots__ = ("_began_ms", "_processor", "_topic", "channel", "queue_id", "request", "uniq_key")
 
     def __init__(
         self,
@@ -365,17 +377,20 @@ class _Answer:
         uniq_key: str,
     ) -> None:
         self._processor = processor
-        self._channel = channel
-        self._request = request
+        self.channel = channel
+        self.request = request
         self._topic = topic
-        self._queue_id = queue_id
-        self._uniq_key = uniq_key
+        self.queue_id = queue_id
+        self.uniq_key = uniq_key
         self._began_ms = processor.put_latency.begin()
 
     def __call__(self, result: PutResult) -> None:
+        self.count(result)
+        self._processor.answer(self.request, self.channel, result, self.queue_id, self.uniq_key)
+
+    def count(self, result: PutResult) -> None:
         self._processor.put_latency.end(self._began_ms)
         self._processor.count(result, self._topic, 1)
-        self._processor.answer(self._request, self._channel, result, self._queue_id, self._uniq_key)
 
 
 def _delay_level(properties: dict[str, str]) -> int:

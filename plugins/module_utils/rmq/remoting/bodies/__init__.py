@@ -73,7 +73,6 @@ from .offset_admin import (
     ResetOffsetBody,
     ResetOffsetBodyForC,
     SetMessageRequestModeRequestBody,
-    TimerMetricsSerializeWrapper,
 )
 from .pop import (
     AckMsg,
@@ -98,6 +97,7 @@ from .subscription_group_config import (
     SubscriptionGroupList,
     SubscriptionGroupWrapper,
 )
+from .timer_metrics import TimerMetric, TimerMetricsSerializeWrapper
 from .topic_config import (
     DEFAULT_QUEUE_NUMS,
     CreateTopicListRequestBody,
@@ -178,6 +178,7 @@ __all__ = [
     "SubscriptionGroupConfig",
     "SubscriptionGroupList",
     "SubscriptionGroupWrapper",
+    "TimerMetric",
     "TimerMetricsSerializeWrapper",
     "TopicConfig",
     "TopicConfigAndMappingSerializeWrapper",

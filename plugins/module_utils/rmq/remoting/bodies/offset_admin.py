@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 from ..json_body import (
-    ANY,
     BOOLEAN,
     TEXT,
     WHOLE_NUMBER,
@@ -20,7 +19,6 @@ from ..json_body import (
     optional,
     wire,
 )
-from .data_version import DataVersion
 from .heartbeat import SubscriptionData
 from .message_queue import MessageQueue
 
@@ -111,11 +109,3 @@ class MessageRequestModeSerializeWrapper(JsonBody):
     message_request_mode_map: Dict[str, Dict[str, SetMessageRequestModeRequestBody]] = wire(
         mapping(mapping(body(SetMessageRequestModeRequestBody))), factory=dict
     )
-
-
-@dataclass(frozen=True)
-class TimerMetricsSerializeWrapper(JsonBody):
-    """The answer to 61: how many timer messages wait, by topic."""
-
-    data_version: DataVersion = wire(body(DataVersion), factory=DataVersion)
-    timing_count: Dict[str, Any] = wire(mapping(ANY), factory=dict)

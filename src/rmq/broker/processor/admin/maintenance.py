@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
-from ....remoting.bodies import DataVersion, TimerMetricsSerializeWrapper
 from ....remoting.codes import ResponseCode
 from ....remoting.fields import long_field, text_field
 from ....remoting.topic_names import is_system_topic
@@ -15,10 +13,6 @@ if TYPE_CHECKING:
     from ....remoting.command import RemotingCommand
     from ....rpc.channel import Channel
     from ...broker_context import BrokerContext
-
-#: lastReadTimeMs, lastTimerLogFlushPos, lastTimerQueueOffset, masterTimerQueueOffset, then the data version:
-#: stateVersion, timestamp, counter. TimerCheckpoint of Apache.
-_TIMER_CHECKPOINT = struct.Struct(">7q")
 
 #: A topic's queues are unused only when nothing came for so long: a slave may have a new topic's messages a moment
 #: before it has the topic.
@@ -29,7 +23,6 @@ class MaintenanceAdmin:
     def __init__(self, context: BrokerContext) -> None:
         self._context = context
         self._store = context.store
-        self._timer_version = DataVersion(timestamp=context.clock.now_ms())
 
     def clean_expired_consume_queues(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
         self._store.clean_expired_consume_queues()
@@ -55,14 +48,15 @@ class MaintenanceAdmin:
         return request.response(ResponseCode.SUCCESS, body=data.encode())
 
     def timer_checkpoint(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
-        """A slave of Apache's asks each 3 s. No message waits in a timer wheel here, so it is read up to now."""
-        version = self._timer_version
-        now_ms = self._context.clock.now_ms() // 1000 * 1000
-        body = _TIMER_CHECKPOINT.pack(now_ms, 0, 0, 0, version.state_version, version.timestamp, version.counter)
-        return request.response(ResponseCode.SUCCESS, body=body)
+        """A slave asks each 3 s."""
+        if self._context.timer is None:
+            return request.response(ResponseCode.SYSTEM_ERROR, "The checkpoint is null")
+        return request.response(ResponseCode.SUCCESS, body=self._context.timer.checkpoint().encode())
 
     def timer_metrics(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
-        return request.response(ResponseCode.SUCCESS, body=TimerMetricsSerializeWrapper(self._timer_version).encode())
+        if self._context.timer is None:
+            return request.response(ResponseCode.SYSTEM_ERROR, "The timer message store is null")
+        return request.response(ResponseCode.SUCCESS, body=self._context.timer.metrics.wrapper().encode())
 
     def reset_master_flush_offset(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
         """Only a slave in controller mode looks at this offset; elsewhere it changes nothing, on Apache too."""

@@ -35,6 +35,10 @@ final class Produce implements ClientTool.Job {
     private final int timeoutMillis;
     /** Stay connected, when all is sent, until standard input closes. */
     private final boolean stay;
+    /** 0: no timer message. */
+    private final int delayMillis;
+    /** Every n-th message is recalled as soon as it is sent; 0: none. */
+    private final int recallEvery;
     private List<MessageQueue> queues;
     private int next;
 
@@ -52,6 +56,8 @@ final class Produce implements ClientTool.Job {
         pauseMillis = options.number("pause-millis", 0);
         timeoutMillis = options.number("timeout-millis", 3000);
         stay = options.flag("stay");
+        delayMillis = options.number("delay-millis", 0);
+        recallEvery = options.number("recall-every", 0);
         producer = new DefaultMQProducer(options.text("group", "interop-producer"), options.hook());
         producer.setNamesrvAddr(options.text("namesrv"));
         producer.setInstanceName(options.text("instance", "producer-" + ProcessHandle.current().pid()));
@@ -94,7 +100,12 @@ final class Produce implements ClientTool.Job {
         try {
             switch (mode) {
                 case "sync":
-                    printSent(message.getKeys(), sendSync(message), start);
+                    SendResult result = sendSync(message);
+                    printSent(message.getKeys(), result, start);
+                    if (recallEvery > 0 && next % recallEvery == 0) {
+                        lines.print("recalled", "key", message.getKeys(),
+                            "msgId", producer.recallMessage(topic, result.getRecallHandle()));
+                    }
                     break;
                 case "async":
                     sendAsync(message, start);
@@ -169,6 +180,9 @@ final class Produce implements ClientTool.Job {
         String key = String.format("%s%07d", prefix, number);
         Message message = new Message(topic, tag, key, Body.of(key, bodyBytes));
         message.putUserProperty("number", Integer.toString(number));
+        if (delayMillis > 0) {
+            message.setDelayTimeMs(delayMillis);
+        }
         return message;
     }
 
