@@ -26,7 +26,9 @@ def java_directory() -> Path:
     return Path(done.stdout.strip())
 
 
-def java_argv(main: str, *, logback: str, options: tuple[str, ...]) -> list[str]:
+def java_argv(
+    main: str, *, logback: str, options: tuple[str, ...], classes: str = "classes", jars: str = "lib"
+) -> list[str]:
     """A command line for a class of Apache's jars or of the client programs."""
     java = java_directory()
     return [
@@ -35,7 +37,7 @@ def java_argv(main: str, *, logback: str, options: tuple[str, ...]) -> list[str]
         "-XX:-UsePerfData",
         f"-Drmq.logback.configurationFile={_JAVA_SOURCES / 'conf' / logback}",
         "-cp",
-        f"{java}/lib/*:{java}/classes",
+        f"{java}/{jars}/*:{java}/{classes}",
         main,
     ]
 

@@ -42,6 +42,13 @@ PENDING: Final[dict[str, str]] = {
     "pop": "POP",
 }
 
+# Cells that end otherwise than expected/<case>.txt, with the heading in differences.md that says why. Where the other
+# transcript is known to the letter it is expected/<case>.<engine>.txt.
+DIFFERENCES: Final[dict[tuple[str, str, str], str]] = {
+    **{("batchover", client, "apache"): "batch-over-the-limit" for client in CLIENTS},
+    ("batch", JAVA_4, "apache"): "batch-of-an-old-client-with-checksums",
+}
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -89,9 +96,13 @@ CASES: Final[tuple[Case, ...]] = (
     Case(
         "batch",
         "many messages in one send",
-        """`batch: SEND_OK`: one send of 10 messages, keys b0 to b9, TagA. `over: code=13 ...`: one send of 5 messages of
-        1 MiB each (the client's own limit raised to 8 MiB). Push consumer: `received` lines; then
+        """`batch: SEND_OK`: one send of 10 messages, keys b0 to b9, TagA. Push consumer: `received` lines; then
         `one queue, one after the other: true`.""",
+    ),
+    Case(
+        "batchover",
+        "a batch over 4 MiB",
+        "`over: code=...`: one send of 5 messages of 1 MiB each (the client's own limit raised to 8 MiB).",
     ),
     Case(
         "delay",
@@ -105,14 +116,14 @@ CASES: Final[tuple[Case, ...]] = (
         "messages of any delay",
         """As delay, with properties: `seconds` (TIMER_DELAY_SEC=2), `millis` (TIMER_DELAY_MS=1500), `deliver`
         (TIMER_DELIVER_MS = now + 3,000), set by the client's methods where it has them, else as a property of the message:
-        `seconds: SEND_OK` ..., `far: code=13 ...` (TIMER_DELAY_SEC = 4 days), then `received key= not early=true`.""",
+        `seconds: SEND_OK` ..., `far: code=13 ...` (TIMER_DELAY_SEC = 4 days), then `received key= not early=true`:
+        no sooner than due, less the second to which brokers round (timerPrecisionMs).""",
     ),
     Case(
         "recall",
         "take a timer message back",
         """`kept` (2 s), `recalled` (6 s): SEND_OK; `recall: the id of the message=true`: recallMessage gives back the
-        message's id. `recall again: code=...`? no: one recall. `bad handle: code=...`. Received 9 s after the sends:
-        `received: kept`.""",
+        message's id. A handle that says nothing: `bad handle: refused`. Received 9 s after the sends: `received: kept`.""",
         cannot={JAVA_4: "recall came with 5.3 clients", GO: "the Go client has no recall"},
     ),
     Case(
@@ -120,7 +131,7 @@ CASES: Final[tuple[Case, ...]] = (
         "transactions: commit, rollback, check-back",
         """Two each of `commit-<n>`, `rollback-<n>`, and `later-commit-<n>`, `later-rollback-<n>`, which are UNKNOW until
         the broker asks: `commit-0: SEND_OK` ... in this order. Until all four were asked for, the four committed are
-        received and 3 s more: `asked: ...`, `received: ...` (each key once).""",
+        received and 3 s more: `asked: ...` (of the later ones), `received: ...` (each key once).""",
     ),
     Case(
         "push",
@@ -133,8 +144,8 @@ CASES: Final[tuple[Case, ...]] = (
         "SQL92 filters",
         """10 messages, keys s0 to s9, properties number=<n>, color=red (even) or blue (odd), TagA below 5, else TagB. A
         group for each expression, until it has its own and 1 s more, a line `<expression>: keys`:
-        number BETWEEN 3 AND 5 OR number > 8 / color = 'red' AND NOT number < 4 / TAGS = 'TagA' AND missing IS NULL /
-        number IN ('0', '7') OR color LIKE 'nothing'... without LIKE: number IN ('0', '7').""",
+        number BETWEEN 3 AND 5 OR number > 8 / color = 'red' AND NOT (number < 4) / TAGS = 'TagA' AND missing IS NULL /
+        number IN ('0', '7').""",
     ),
     Case(
         "sqlbad",
@@ -185,19 +196,19 @@ CASES: Final[tuple[Case, ...]] = (
         "reply",
         "request and reply",
         """A push consumer answers each request with `reply to <body>`, but `silent` not at all. `question`: answer
-        `answered: reply to body of question`; asynchronously, `later`: `answered: reply to body of later`; `silent` with
-        a time-out of 3 s: `silent: time-out`.""",
+        `answered: reply to body of question`; `silent` with a time-out of 3 s: `silent: time-out`. (An asynchronous request
+        of the Java client calls back with null once the request was sent, on either engine: left out.)""",
     ),
     Case(
         "query",
         "query by key, unique id, offset id",
         """`one` and `two` with keys `shared <own>`, `three` with key `three`. `by key shared: one two`, `by key three: three`
-        (bodies), `by unique id: body of one`, `by offset id: body of one`, `by unknown key: code=208`.""",
+        (bodies are `one`, `two`, `three`), `by unique id: one`, `by offset id: one`, `by unknown key: code=208`.""",
     ),
     Case(
         "trace",
         "message trace",
-        """Producer and push consumer with trace on into the topic `<PREFIX>trace-log`: one message, key t0. A consumer of
+        """Producer and push consumer with trace on into the topic `<PREFIX>trace-log`: one message, key t0: `t0: SEND_OK`. A consumer of
         the trace topic prints for each trace entry: `Pub key= region= success=`, `SubBefore key= region= retries=`,
         `SubAfter key= success=`, sorted.""",
         topics=(Topic(), Topic("log")),
@@ -205,8 +216,10 @@ CASES: Final[tuple[Case, ...]] = (
     Case(
         "refused",
         "sends that the broker refuses",
-        """To a named queue, without retries: `queue: code=...` (queue 99; of the remark what stands before the first [),
-        `read only: ...` a topic with perm 4, `scheduled: ...` see program.""",
+        """To a named queue of one broker, without retries; createTopicKey is a topic that does not exist. `first: SEND_OK`
+        (so that the client knows the broker); `queue 99: code=29 ...` (of the remark what stands before " ["); queue 0 of
+        the topic `<PREFIX>refused-readonly` with perm 4: `read only: ...`; of `<PREFIX>refused-unknown`, which does not
+        exist: `unknown: code=17 ...` (the topic written as <topic>).""",
         topics=(Topic(), Topic("readonly", perm=4)),
     ),
     Case(
