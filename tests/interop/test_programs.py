@@ -9,26 +9,30 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .harness import programs
+from .harness import codes, programs
 from .harness.cluster import Cluster
 from .harness.engine import ENGINES, ROOT
 from .programs.cases import BY_NAME, CLIENTS, DIFFERENCES, JAVA_5, PENDING, runnable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 Cell = tuple[str, str, str]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Apache's own cells run with one client unless --long: what they would show is known from expected/."""
+    chosen = metafunc.config.getoption("--engine")
+    if "codes_cell" in metafunc.fixturenames:
+        pairs = [(case.name, client) for client in CLIENTS for case in runnable(client) if case.name not in PENDING]
+        metafunc.parametrize("codes_cell", pairs if chosen != "apache" else [], ids=lambda pair: "-".join(pair[::-1]))
     if "cell" not in metafunc.fixturenames:
         return
-    chosen = metafunc.config.getoption("--engine")
     cells = [
         pytest.param(
             (case.name, client, engine),
@@ -63,7 +67,7 @@ class Tables:
         return transcripts[case]
 
     def _run(self, client: str, engine: str) -> dict[str, str] | programs.ProgramError:
-        names = [cell[0] for cell in self._wanted if cell[1:] == (client, engine)]
+        names = sorted({cell[0] for cell in self._wanted if cell[1:] == (client, engine)})
         cluster, prefix = self._cluster(engine), programs.prefix_of(client)
         programs.prepare(names, cluster.namesrv_addr, prefix)
         try:
@@ -81,9 +85,15 @@ class Tables:
 @pytest.fixture(scope="module")
 def tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
     specs = (getattr(item, "callspec", None) for item in request.session.items)
-    wanted = [spec.params["cell"] for spec in specs if spec is not None and "cell" in spec.params]
+    wanted = [cell for spec in specs if spec is not None for cell in _cells(spec.params)]
     with ExitStack() as stack:
         yield Tables(tmp_path_factory, wanted, stack)
+
+
+def _cells(params: dict[str, Any]) -> list[Cell]:
+    if "codes_cell" in params:
+        return [(*params["codes_cell"], "python")]
+    return [params["cell"]] if "cell" in params else []
 
 
 @pytest.mark.timeout(600)
@@ -96,6 +106,16 @@ def test_program_prints_what_it_prints_everywhere(cell: Cell, tables: Tables) ->
     assert transcript != programs.expected(case), f"it is as everywhere now: take {cell} out of DIFFERENCES"
     if (programs.EXPECTED / f"{case}.{engine}.txt").exists():
         assert transcript == programs.expected(f"{case}.{engine}")
+
+
+@pytest.mark.timeout(600)
+def test_program_reaches_the_request_codes_that_it_is_there_for(
+    codes_cell: tuple[str, str], tables: Tables, notes: Path
+) -> None:
+    """What was measured last time is in codes.json; docs/COMPATIBILITY.md is made of it."""
+    case, client = codes_cell
+    tables.transcript((case, client, "python"))
+    assert codes.missing(codes.read_notes(notes, "others"), f"{client} {case}") == []
 
 
 def test_each_difference_has_its_reason() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import subprocess
 import sys
@@ -60,11 +61,12 @@ class PythonEngine(Engine):
     name = "python"
 
     def argv(self, server: str, directory: Path) -> list[str]:
-        return [sys.executable, "-X", "faulthandler", "-m", "rmq.cli.main", server]
+        main = "tests.interop.harness.noting_main" if "INTEROP_NOTES" in os.environ else "rmq.cli.main"
+        return [sys.executable, "-X", "faulthandler", "-m", main, server]
 
     def env(self, directory: Path) -> dict[str, str]:
         return {
-            "PYTHONPATH": f"{ROOT / 'plugins' / 'module_utils'}:{ROOT / 'src'}",
+            "PYTHONPATH": f"{ROOT / 'plugins' / 'module_utils'}:{ROOT / 'src'}:{ROOT}",
             "HOME": str(directory),
             "ROCKETMQ_HOME": str(directory / "home"),
         }
