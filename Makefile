@@ -62,7 +62,7 @@ engine: setup ## tests on the engine
 
 # ---- slower things, one word each -----------------------------------------------------------------------------------
 
-.PHONY: sanity collection molecule interop
+.PHONY: sanity collection molecule interop programs
 sanity: setup ## ansible-test sanity and ansible-lint
 	@tools/run-sanity.sh
 	@tools/run-ansible-lint.sh
@@ -72,6 +72,9 @@ collection: setup ## build the tarball, install it elsewhere, and check the play
 
 interop: setup java ## official clients and tools against both engines
 	@$(BIN)/pytest -q tests/interop
+
+programs: setup java ## client programs print the same here and on Apache's
+	@tools/compare-programs.sh
 
 molecule: setup image ## six hosts with systemd in Docker, and one without
 	@tools/run-molecule.sh

@@ -66,6 +66,14 @@ class Tables:
             raise transcripts
         return transcripts[case]
 
+    def long_headers(self, cases: list[str]) -> dict[str, str]:
+        """What a client prints that is told to write the fields of its sends in full."""
+        cluster, prefix = self._cluster("python"), programs.prefix_of(JAVA_5, "long")
+        programs.prepare(cases, cluster.namesrv_addr, prefix)
+        options = "-Dorg.apache.rocketmq.client.sendSmartMsg=false"
+        directory = cluster.directory / "long"
+        return programs.run(JAVA_5, cases, cluster.namesrv_addr, prefix, directory, java_options=options)
+
     def _run(self, client: str, engine: str) -> dict[str, str] | programs.ProgramError:
         names = sorted({cell[0] for cell in self._wanted if cell[1:] == (client, engine)})
         cluster, prefix = self._cluster(engine), programs.prefix_of(client)
@@ -106,6 +114,13 @@ def test_program_prints_what_it_prints_everywhere(cell: Cell, tables: Tables) ->
     assert transcript != programs.expected(case), f"it is as everywhere now: take {cell} out of DIFFERENCES"
     if (programs.EXPECTED / f"{case}.{engine}.txt").exists():
         assert transcript == programs.expected(f"{case}.{engine}")
+
+
+@pytest.mark.timeout(200)
+def test_a_client_that_writes_its_headers_in_full_prints_the_same(tables: Tables) -> None:
+    """Codes 10 and 324, which clients used before 310 and 325."""
+    transcripts = tables.long_headers(["plain", "reply"])
+    assert transcripts == {case: programs.expected(case) for case in ("plain", "reply")}
 
 
 @pytest.mark.timeout(600)

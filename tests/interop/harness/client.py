@@ -3,14 +3,12 @@
 
 ready (all): the client has started.
 sent (produce): key (of a batch: keys with commas), status, msgId, offsetMsgId, broker, queueId, queueOffset, millis;
-    (transaction) the same but offsetMsgId and millis.
 posted (produce, one-way): key.
 failed (produce): key, code (of the broker, or null), error, millis.
-checked (transaction): key, commits, intact: the broker asked about a transaction.
 received (push, lite-pull, pull): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
     reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
 queue (pull): broker, queueId, min, max.
-done (all): next (produce, transaction); distinct, received (the others).
+done (all): next (produce); distinct, received (the others).
 
 `servedBy` is the address whose connection brought the message; `storeHost` is written in the record and stays the
 master's on a slave.

@@ -70,7 +70,9 @@ def _prepare_case(admin: AdminClient, broker: str, case: Case, prefix: str) -> N
         admin.connections.to(broker).call(RequestCode.SET_MESSAGE_REQUEST_MODE, None, mode.encode())
 
 
-def run(client: str, cases: Sequence[str], namesrv_addr: str, prefix: str, directory: Path) -> dict[str, str]:
+def run(
+    client: str, cases: Sequence[str], namesrv_addr: str, prefix: str, directory: Path, *, java_options: str = ""
+) -> dict[str, str]:
     """Runs the cases in one process and returns the transcript of each. Everything it writes stays in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     argv = [*RUNNERS[client](directory), ",".join(cases), namesrv_addr, prefix]
@@ -78,7 +80,7 @@ def run(client: str, cases: Sequence[str], namesrv_addr: str, prefix: str, direc
     with errors.open("wb") as log:
         done = subprocess.run(
             argv,
-            env=os.environ | {"HOME": str(directory)},
+            env=os.environ | {"HOME": str(directory), "JDK_JAVA_OPTIONS": java_options},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

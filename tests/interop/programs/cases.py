@@ -47,6 +47,7 @@ PENDING: Final[dict[str, str]] = {
 # transcript is known to the letter it is expected/<case>.<engine>.txt.
 DIFFERENCES: Final[dict[tuple[str, str, str], str]] = {
     **{("batchover", client, "apache"): "batch-over-the-limit" for client in CLIENTS},
+    ("resumecheck", JAVA_5, "apache"): "half-messages-of-ordinary-ones",
     ("batch", JAVA_4, "apache"): "batch-of-an-old-client-with-checksums",
 }
 
@@ -75,6 +76,7 @@ class Case:
 
 
 _ONE_QUEUE = (Topic(queues=1),)
+_NO_ADMIN = {JAVA_4: "the client 4.9.8 has no administration", GO: "the Go client has few of these calls"}
 _NO_LITE_PULL = "the Go client has no lite pull consumer"
 
 CASES: Final[tuple[Case, ...]] = (
@@ -255,6 +257,21 @@ CASES: Final[tuple[Case, ...]] = (
         time: `received: p0 ...`, `p3: times 0 1`.""",
         pop_groups=("group",),
         cannot={JAVA_4: "POP came with 5.0 clients", GO: "the Go client has no POP consumer"},
+    ),
+    Case(
+        "admin",
+        "what dashboards ask beyond mqadmin's commands",
+        """DefaultMQAdminExt, line by line as the program of 5.4.0 reads: key-value configuration, topics of a cluster,
+        system and unit topics; a group that has consumed 8 messages: its configuration, topics, subscription, time
+        spans, status of its consumers, offsets of other groups, a clone, read permission.""",
+        cannot=_NO_ADMIN,
+    ),
+    Case(
+        "resumecheck",
+        "an ordinary message is made no half message",
+        """DefaultMQAdminExt.resumeCheckHalfMessage of an ordinary message: `an ordinary message is checked
+        again=false`.""",
+        cannot=_NO_ADMIN,
     ),
 )
 

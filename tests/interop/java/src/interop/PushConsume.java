@@ -2,7 +2,6 @@
 package interop;
 
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
-import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -26,9 +25,7 @@ final class PushConsume implements ClientTool.Job {
         consumer.setConsumeFromWhere(ConsumeFromWhere.valueOf(
             "CONSUME_FROM_" + options.text("from", "first").toUpperCase() + "_OFFSET"));
         consumer.setPollNameServerInterval(options.number("poll-route-millis", 30000));
-        String sql = options.text("sql", null);
-        consumer.subscribe(options.text("topic"),
-            sql == null ? MessageSelector.byTag(options.text("tag", "*")) : MessageSelector.bySql(sql));
+        consumer.subscribe(options.text("topic"), options.text("tag", "*"));
         listen(options.text("mode", "concurrent"));
     }
 
