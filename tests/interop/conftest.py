@@ -30,6 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--record-codes") and (config.option.keyword or any("::" in arg for arg in config.args)):
+        # A connection that makes the topics of many cases would pass for one that serves the only case there is.
+        raise pytest.UsageError("--record-codes needs whole files")
     config.addinivalue_line("markers", "both: runs against Apache's engine also without --long")
 
 

@@ -84,7 +84,7 @@ final class Administration {
         String broker = new TreeMap<>(admin.examineBrokerClusterInfo().getBrokerAddrTable()).firstEntry().getValue()
             .selectBrokerAddr();
         MQClientAPIImpl api = admin.getDefaultMQAdminExtImpl().getMqClientInstance().getMQClientAPIImpl();
-        say("group is itself=", () -> admin.examineSubscriptionGroupConfig(broker, group).getGroupName().equals(group));
+        say("group is itself=", () -> api.getSubscriptionGroupConfig(broker, group, TIMEOUT_MILLIS).getGroupName().equals(group));
         say("unknown group", () -> admin.examineSubscriptionGroupConfig(broker, run.name("unknown")));
         say("topics of the group: has=", () -> has(admin.queryTopicsByConsumer(group), topic));
         say("subscription", () -> admin.querySubscription(group, topic).getSubString());
