@@ -82,7 +82,9 @@ def test_a_mode_comes_up_from_one_command_and_a_second_run_changes_nothing(
         assert wire.lists_broker(machine.address(NAMESRV_PORTS[0]), broker_name, broker_id, machine.address(port))
 
     namesrv = machine.address(NAMESRV_PORTS[0])
-    producer = start_client("produce", namesrv=namesrv, topic="Embedded", mode="async", count=COUNT)
+    # Patient: the time-out of an asynchronous send runs from before the client asks for the route.
+    options = {"namesrv": namesrv, "topic": "Embedded", "mode": "async", "timeout_millis": 20_000}
+    producer = start_client("produce", count=COUNT, **options)
     producer.finish()
     assert len(producer.acknowledged()) == COUNT, producer.tail()
     consumer = start_client("push", namesrv=namesrv, topic="Embedded", expect=COUNT)
