@@ -69,7 +69,7 @@ golden: setup java ## capture frames and files from a live Apache 5.4.0 anew (a 
 
 # ---- slower things, one word each -----------------------------------------------------------------------------------
 
-.PHONY: sanity collection molecule interop chaos
+.PHONY: sanity collection molecule interop programs chaos
 sanity: setup ## ansible-test sanity and ansible-lint
 	@tools/run-sanity.sh
 	@tools/run-ansible-lint.sh
@@ -82,6 +82,9 @@ interop: setup java ## official clients and tools against both engines
 
 chaos: setup ## simulate 2,000 runs of a pair under faults: SIMULATOR_SEEDS=500 of each plan, from TEST_SEED on
 	@SIMULATOR_SEEDS=$${SIMULATOR_SEEDS:-500} $(BIN)/pytest -q tests/engine/simulator
+
+programs: setup java ## client programs print the same here and on Apache's
+	@tools/compare-programs.sh
 
 molecule: setup image ## six hosts with systemd in Docker, and one without
 	@tools/run-molecule.sh

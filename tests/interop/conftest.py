@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .harness import codes
 from .harness.client import ClientProcess
 from .harness.cluster import Cluster
 from .harness.engine import ENGINES, Engine, secured
@@ -27,8 +28,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engine", choices=sorted(ENGINES), help="run the cases against this engine only")
     parser.addoption("--long", action="store_true", help="run every case against Apache's engine too")
 
+    parser.addoption("--record-codes", action="store_true", help="write down which request codes each case asks")
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--record-codes") and (config.option.keyword or any("::" in arg for arg in config.args)):
+        # A connection that makes the topics of many cases would pass for one that serves the only case there is.
+        raise pytest.UsageError("--record-codes needs whole files")
     config.addinivalue_line("markers", "both: runs against Apache's engine also without --long")
 
 
@@ -50,6 +56,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_on_apache(item: pytest.Item) -> bool:
     return isinstance(item, pytest.Function) and hasattr(item, "callspec") and "apache" in item.callspec.id.split("-")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def notes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the Python engines of these tests note what they are asked. At the end it is compared with codes.json."""
+    name = request.module.__name__.rpartition(".")[2]
+    directory = tmp_path_factory.mktemp("notes")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTEROP_NOTES", str(directory))
+        yield directory
+    seen = codes.read_notes(directory, name)
+    if request.config.getoption("--record-codes"):
+        codes.record(seen)
+    elif name in seen and _is_whole(request.config):
+        assert codes.missing(seen, name) == [], f"{name} asks no longer what codes.json says; --record-codes renews it"
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Whether the files of this run run whole."""
+    options = config.option
+    return not (options.keyword or options.markexpr or options.engine or any("::" in arg for arg in config.args))
 
 
 @pytest.fixture

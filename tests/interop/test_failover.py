@@ -44,7 +44,9 @@ def test_without_its_slave_a_sync_master_never_answers_send_ok(
     slave = cluster.slave_of(master)
 
     def send(first: int) -> ClientProcess:
-        options = {"topic": TOPIC, "broker": master.broker_name, "retries": 0, "timeout_millis": 15_000}
+        # Side by side: each is answered when the broker has waited 5 s for the slave.
+        options = {"topic": TOPIC, "broker": master.broker_name, "mode": "async", "retries": 0}
+        options |= {"timeout_millis": 15_000}
         producer = start_client("produce", namesrv=cluster.namesrv_addr, count=5, first=first, **options)
         producer.finish(within_s=120)
         return producer

@@ -3,17 +3,15 @@
 
 ready (all): the client has started.
 sent (produce): key (of a batch: keys with commas), status, msgId, offsetMsgId, broker, queueId, queueOffset, millis;
-    (transaction) the same but offsetMsgId and millis.
 recalled (produce): key, msgId.
 posted (produce, one-way): key.
 failed (produce): key, code (of the broker, or null), error, millis.
-checked (transaction): key, commits, intact: the broker asked about a transaction.
 received (push, lite-pull, pull, pop): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
     reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
 queue (pull): broker, queueId, min, max.
 answered (calls): name, code, remark, body: the answer to one request.
 answer (mqadmin): status, stdout, stderr: of one command.
-done (all): next (produce, transaction); commands (mqadmin); distinct, received (the others).
+done (all): next (produce); commands (mqadmin); distinct, received (the others).
 
 `servedBy` is the address whose connection brought the message (of a pop client: "pop" or "pull"); `storeHost` is
 written in the record and stays the master's on a slave.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import subprocess
 import sys
@@ -32,7 +33,9 @@ def java_directory() -> Path:
     return Path(done.stdout.strip())
 
 
-def java_argv(main: str, *, logback: str, options: tuple[str, ...]) -> list[str]:
+def java_argv(
+    main: str, *, logback: str, options: tuple[str, ...], classes: str = "classes", jars: str = "lib"
+) -> list[str]:
     """A command line for a class of Apache's jars or of the client programs."""
     java = java_directory()
     return [
@@ -41,7 +44,7 @@ def java_argv(main: str, *, logback: str, options: tuple[str, ...]) -> list[str]
         "-XX:-UsePerfData",
         f"-Drmq.logback.configurationFile={_JAVA_SOURCES / 'conf' / logback}",
         "-cp",
-        f"{java}/lib/*:{java}/classes",
+        f"{java}/{jars}/*:{java}/{classes}",
         main,
     ]
 
@@ -76,11 +79,12 @@ class PythonEngine(Engine):
         return {} if self.tls is None else self.tls.properties()
 
     def argv(self, server: str, directory: Path) -> list[str]:
-        return [sys.executable, "-X", "faulthandler", "-m", "rmq.cli.main", server]
+        main = "tests.interop.harness.noting_main" if "INTEROP_NOTES" in os.environ else "rmq.cli.main"
+        return [sys.executable, "-X", "faulthandler", "-m", main, server]
 
     def env(self, directory: Path) -> dict[str, str]:
         return {
-            "PYTHONPATH": f"{ROOT / 'plugins' / 'module_utils'}:{ROOT / 'src'}",
+            "PYTHONPATH": f"{ROOT / 'plugins' / 'module_utils'}:{ROOT / 'src'}:{ROOT}",
             "HOME": str(directory),
             "ROCKETMQ_HOME": str(directory / "home"),
         }

@@ -152,7 +152,11 @@ final class Produce implements ClientTool.Job {
             }
         };
         try {
-            producer.send(message, callback);
+            if (broker == null) {
+                producer.send(message, callback);
+            } else {
+                producer.send(message, queueOfBroker(), callback);
+            }
         } catch (Exception e) {
             callback.onException(e);
         }

@@ -2,7 +2,6 @@
 package interop;
 
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
-import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -29,9 +28,7 @@ final class PushConsume implements ClientTool.Job {
         consumer.setPollNameServerInterval(options.number("poll-route-millis", 30000));
         consumer.setEnableTrace(options.flag("trace"));
         consumer.setTraceTopic(options.text("trace-topic", null));
-        String sql = options.text("sql", null);
-        consumer.subscribe(options.text("topic"),
-            sql == null ? MessageSelector.byTag(options.text("tag", "*")) : MessageSelector.bySql(sql));
+        consumer.subscribe(options.text("topic"), options.text("tag", "*"));
         listen(options.text("mode", "concurrent"));
     }
 
