@@ -24,7 +24,7 @@ help: ## list the targets
 .PHONY: setup
 setup: .venv/dev.stamp ## prepare this clone: .venv with all tools, pinned
 
-.PHONY: docker java image
+.PHONY: docker java go image
 docker: ## make sure that a Docker engine answers
 	@tools/setup-docker.sh
 
@@ -33,6 +33,9 @@ image: ## make the Docker image that stands for a bare Debian host
 
 java: ## make sure of Java, Apache's jars and the official-client programs
 	@tools/setup-java.sh
+
+go: ## make sure of Go and of the official Go client's programs
+	@tools/setup-go.sh
 
 # ---- fast half: under a minute --------------------------------------------------------------------------------------
 
@@ -77,7 +80,7 @@ sanity: setup ## ansible-test sanity and ansible-lint
 collection: setup ## build the tarball, install it elsewhere, and check the playbooks from there
 	@tools/try-collection.sh
 
-interop: setup java ## official clients and tools against both engines
+interop: setup java go ## official clients and tools against both engines
 	@$(BIN)/pytest -q tests/interop
 
 chaos: setup ## simulate 2,000 runs of a pair under faults: SIMULATOR_SEEDS=500 of each plan, from TEST_SEED on

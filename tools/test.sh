@@ -29,7 +29,7 @@ print_times() {
     printf '    %s\n' "${times[@]}"
 }
 
-setup() { make setup java image; }
+setup() { make setup java go image; }
 
 static() { make -k format lint types tidy collection sanity; }
 
@@ -70,7 +70,7 @@ part() {
 }
 
 full() {
-    make setup java image
+    make setup java go image
     mkdir -p build/test-full
     # The content of the tree, uncommitted changes included.
     sources=$(git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-16)
