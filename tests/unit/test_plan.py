@@ -234,7 +234,7 @@ def test_settings_with_a_secret_are_hidden_and_for_the_service_alone() -> None:
     assert (settings["owner"], settings["group"], settings["mode"]) == ("root", "rocketmq", "0640")
     assert "canary-1" in settings["secret_content"]
     assert "content" not in settings
-    assert settings["hidden_keys"] == ["initAuthenticationUser", "innerClientAuthenticationCredentials"]
+    assert {"initAuthenticationUser", "innerClientAuthenticationCredentials"} <= set(settings["hidden_keys"])
     by_user = rendered(protected_plan(), "broker-a").manifest["files"]
     assert next(file for file in by_user if file["path"].endswith("broker.conf"))["mode"] == "0600"
     assert "canary" not in str(made.service)

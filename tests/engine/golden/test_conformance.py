@@ -33,6 +33,13 @@ DIFFERENCES: dict[str, tuple[set[str], str]] = {
         {"code 1 for 0"},
         "Apache puts any message that is named into the half topic; ours only a half message that is still open",
     ),
+    **dict.fromkeys(
+        ("create_user", "get_user", "list_users", "list_acls"),
+        (
+            {"code 16 for 1"},
+            "Apache has no users where authentication is not configured; ours asks for a super user's signature first",
+        ),
+    ),
     "update_config_unknown": ({"code 29 for 0"}, "Apache drops unknown keys without a word; ours names them"),
 }
 

@@ -34,7 +34,11 @@ class MasterLog:
         self._slave = slave
 
     def ask(self, wanted: Range, answered: Callable[[LogState | None, str], None], *, verify: bool = False) -> None:
-        store = MASTERS[self._slave.world].store
+        master = MASTERS.get(self._slave.world)
+        if master is None:
+            answered(None, "")
+            return
+        store = master.store
         whole = store.whole_physical_offset
         crc = log_crc(store, wanted)
         damaged = store.mending.check(*wanted) if verify and crc >= 0 else 0

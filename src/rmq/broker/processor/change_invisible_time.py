@@ -41,9 +41,11 @@ class ChangeInvisibleTimeProcessor:
             return request.response(ResponseCode.SYSTEM_BUSY, remarks.REJECT_REQUEST)
         try:
             self._change(channel, request)
-        except (RequestRefused, FieldError) as error:
-            code = error.code if isinstance(error, RequestRefused) else ResponseCode.SYSTEM_ERROR
-            return request.response(code, str(error) or None, dict(_NO_FIELDS))
+        except RequestRefused as error:
+            return request.response(error.code, str(error) or None, dict(_NO_FIELDS))
+        except FieldError as error:
+            # An exception in Apache's processor: no fields then.
+            return request.response(ResponseCode.SYSTEM_ERROR, str(error))
         return None
 
     def _change(self, channel: Channel, request: RemotingCommand) -> None:

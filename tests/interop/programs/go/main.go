@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The interop cases as programs against the public API of rocketmq-client-go; tests/interop/programs/cases.py says what
-// each does and prints. Arguments: CASE[,CASE...] NAMESRV_ADDR PREFIX.
+// The interop cases with the official Go client: what each does is in ../cases.py.
 package main
 
 import (
@@ -9,9 +8,11 @@ import (
 	"os"
 	"strings"
 	"sync"
+
+	"github.com/apache/rocketmq-client-go/v2/rlog"
 )
 
-// Cases mostly wait, so more of them run than there are cores.
+// sideBySide is how many cases run at a time: their clients share a small machine.
 const sideBySide = 8
 
 var programs = map[string]func(*run){
@@ -20,6 +21,7 @@ var programs = map[string]func(*run){
 	"batch":        batch,
 	"batchover":    batchOver,
 	"delay":        delay,
+	"timer":        timer,
 	"transaction":  transaction,
 	"push":         push,
 	"sql":          sql,
@@ -27,6 +29,8 @@ var programs = map[string]func(*run){
 	"broadcasting": broadcasting,
 	"retry":        retry,
 	"reply":        reply,
+	"trace":        trace,
+	"rebalance":    rebalance,
 }
 
 func main() {
@@ -34,27 +38,27 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: programs CASE[,CASE...] NAMESRV_ADDR PREFIX")
 		os.Exit(2)
 	}
+	rlog.SetLogLevel("warn")
 	names := strings.Split(os.Args[1], ",")
-	for _, name := range names {
-		if programs[name] == nil {
-			fmt.Fprintln(os.Stderr, "no such case:", name)
+	transcripts := make([]string, len(names))
+	places := make(chan struct{}, sideBySide)
+	var all sync.WaitGroup
+	for i, name := range names {
+		program := programs[name]
+		if program == nil {
+			fmt.Fprintln(os.Stderr, "no case", name)
 			os.Exit(2)
 		}
-	}
-	var printing sync.Mutex
-	var running sync.WaitGroup
-	places := make(chan struct{}, sideBySide)
-	for _, name := range names {
-		running.Add(1)
-		go func(name string) {
-			defer running.Done()
+		all.Add(1)
+		go func(i int, name string) {
+			defer all.Done()
 			places <- struct{}{}
 			defer func() { <-places }()
-			transcript := newRun(name, os.Args[2], os.Args[3]).transcript(programs[name])
-			printing.Lock()
-			defer printing.Unlock()
-			fmt.Printf("== %s\n%s", name, transcript)
-		}(name)
+			transcripts[i] = newRun(name, os.Args[2], os.Args[3]).transcript(program)
+		}(i, name)
 	}
-	running.Wait()
+	all.Wait()
+	for i, name := range names {
+		fmt.Printf("== %s\n%s", name, transcripts[i])
+	}
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-
 package main
 
 import (
 	"context"
 	"fmt"
-	"os"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -15,39 +14,44 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/producer"
 )
 
-// What a filter takes.
-type filter struct {
+const (
+	steps = 8
+	// Clients look for each other every 20 s; sooner means that the broker has told them.
+	told = 15 * time.Second
+)
+
+type expectation struct {
 	expression string
 	count      int
 }
 
 func push(r *run) {
-	sender := r.producer()
+	p := r.producer()
+	tags := []string{"TagA", "TagB", "TagC"}
 	for number := 0; number < 12; number++ {
-		tag := []string{"TagA", "TagB", "TagC"}[number%3]
-		_, err := sender.SendSync(background, r.message(fmt.Sprintf("p%02d", number), tag))
+		_, err := p.SendSync(context.Background(), r.message(fmt.Sprintf("p%02d", number), tags[number%3]))
 		must(err)
 	}
-	r.filters(consumer.TAG, []filter{{"*", 12}, {"TagA || TagC", 8}, {"TagB", 4}})
+	filter(r, consumer.TAG, []expectation{{"*", 12}, {"TagA || TagC", 8}, {"TagB", 4}})
 }
 
 func sql(r *run) {
-	sender := r.producer()
+	p := r.producer()
 	for number := 0; number < 10; number++ {
-		tag, color := "TagA", "red"
-		if number >= 5 {
-			tag = "TagB"
+		tag, color := "TagB", "blue"
+		if number < 5 {
+			tag = "TagA"
 		}
-		if number%2 == 1 {
-			color = "blue"
+		if number%2 == 0 {
+			color = "red"
 		}
-		made := r.message(fmt.Sprint("s", number), tag)
-		made.WithProperty("number", fmt.Sprint(number))
-		made.WithProperty("color", color)
-		_, err := sender.SendSync(background, made)
+		message := r.message(fmt.Sprint("s", number), tag)
+		message.WithProperty("number", fmt.Sprint(number))
+		message.WithProperty("color", color)
+		_, err := p.SendSync(context.Background(), message)
 		must(err)
 	}
-	r.filters(consumer.SQL92, []filter{
+	filter(r, consumer.SQL92, []expectation{
 		{"number BETWEEN 3 AND 5 OR number > 8", 4},
 		{"color = 'red' AND NOT (number < 4)", 3},
 		{"TAGS = 'TagA' AND missing IS NULL", 5},
@@ -55,173 +59,194 @@ func sql(r *run) {
 	})
 }
 
-func (r *run) filters(kind consumer.ExpressionType, filters []filter) {
-	var boxes []*inbox
-	for i, filter := range filters {
-		by := consumer.MessageSelector{Type: kind, Expression: filter.expression}
-		boxes = append(boxes, r.inbox(fmt.Sprint("group", i), by))
+func filter(r *run, kind consumer.ExpressionType, expected []expectation) {
+	inboxes := make([]*inbox, len(expected))
+	for i, one := range expected {
+		inboxes[i] = &inbox{}
+		wanted := consumer.MessageSelector{Type: kind, Expression: one.expression}
+		r.consumer(fmt.Sprint("group", i), r.topic(), wanted, inboxes[i].listen)
 	}
-	for i, filter := range filters {
-		boxes[i].await(filter.count)
+	for i, one := range expected {
+		inboxes[i].await(one.count)
 	}
 	time.Sleep(linger)
-	for i, filter := range filters {
-		r.say("%s: %s", filter.expression, list(boxes[i].keys()))
+	for i, one := range expected {
+		r.say("%s: %s", one.expression, list(inboxes[i].keys()))
 	}
 }
 
 func orderly(r *run) {
-	const orders, steps = 4, 8
-	sender := r.producer(producer.WithQueueSelector(byNumber(func(message *primitive.Message) int {
-		return int(message.GetKeys()[0] - '0')
-	})))
+	queues := r.queues(r.topic())
+	p := r.producer(producer.WithQueueSelector(producer.NewManualQueueSelector()))
 	for step := 0; step < steps; step++ {
-		for order := 0; order < orders; order++ {
-			_, err := sender.SendSync(background, r.message(fmt.Sprintf("%d-%d", order, step), "TagA"))
+		for order, queue := range queues {
+			message := r.message(fmt.Sprintf("%d-%d", order, step), "TagA")
+			message.Queue = queue
+			_, err := p.SendSync(context.Background(), message)
 			must(err)
 		}
 	}
 	var mutex sync.Mutex
-	var seen [orders][]string
-	suspended, count := false, 0
-	listen := func(_ context.Context, message *primitive.MessageExt) consumer.ConsumeResult {
-		mutex.Lock()
-		defer mutex.Unlock()
-		key := keyOf(&message.Message)
-		seen[key[0]-'0'] = append(seen[key[0]-'0'], key[2:])
-		count++
-		if key == "2-3" && !suspended {
-			suspended = true
-			return consumer.SuspendCurrentQueueAMoment
-		}
-		return consumer.ConsumeSuccess
-	}
-	must(r.start("group", r.base, tags("*"), listen, consumer.WithConsumerOrder(true)))
+	seen := map[string][]string{}
+	hasSuspended := false
+	count := 0
+	r.consumer("group", r.topic(), byTag("*"),
+		func(_ context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
+			mutex.Lock()
+			defer mutex.Unlock()
+			key := messages[0].GetKeys()
+			parts := strings.Split(key, "-")
+			seen[parts[0]] = append(seen[parts[0]], parts[1])
+			count++
+			if key == "2-3" && !hasSuspended {
+				hasSuspended = true
+				return consumer.SuspendCurrentQueueAMoment, nil
+			}
+			return consumer.ConsumeSuccess, nil
+		}, consumer.WithConsumerOrder(true))
 	await(deadline, func() bool {
 		mutex.Lock()
 		defer mutex.Unlock()
-		return count > orders*steps
+		return count >= len(queues)*steps+1
 	})
 	mutex.Lock()
 	defer mutex.Unlock()
-	for order, texts := range seen {
-		r.say("order %d: %s", order, strings.Join(texts, " "))
+	lines := []string{}
+	for order, words := range seen {
+		lines = append(lines, "order "+order+": "+strings.Join(words, " "))
 	}
+	r.sayAll(lines)
 }
 
 func broadcasting(r *run) {
-	const count = 8
 	names := []string{"first", "second"}
-	var boxes []*inbox
-	for range names {
-		boxes = append(boxes, r.inbox("group", tags("*"), consumer.WithConsumerModel(consumer.BroadCasting)))
+	inboxes := []*inbox{{}, {}}
+	for _, one := range inboxes {
+		r.consumer("group", r.topic(), byTag("*"), one.listen, consumer.WithConsumerModel(consumer.BroadCasting))
 	}
-	sender := r.producer()
-	for number := 0; number < count; number++ {
-		_, err := sender.SendSync(background, r.message(fmt.Sprint("b", number), "TagA"))
+	p := r.producer()
+	for number := 0; number < 8; number++ {
+		_, err := p.SendSync(context.Background(), r.message(fmt.Sprint("b", number), "TagA"))
 		must(err)
 	}
-	for _, box := range boxes {
-		box.await(count)
+	for _, one := range inboxes {
+		await(deadline, func() bool { return len(unique(one.keys())) == 8 })
 	}
 	time.Sleep(linger)
-	for i, name := range names {
-		keys := boxes[i].keys()
+	for i, one := range inboxes {
+		keys := one.keys()
 		text := list(keys)
-		if len(keys) != count {
+		if len(keys) != 8 {
 			text += fmt.Sprint(" in ", len(keys))
 		}
-		r.say("%s: %s", name, text)
+		r.say("%s: %s", names[i], text)
 	}
 }
 
-// What a listener that fails was given: reconsume times of each key, and more.
-type failures struct {
-	mutex      sync.Mutex
-	times      map[string][]string
-	once       []time.Time
-	topic      string
-	otherTopic bool
+// share is the client's own strategy, which lets see how many queues of the topic it gave.
+type share struct {
+	mutex  sync.Mutex
+	topic  string
+	queues int
 }
 
-func (f *failures) listen(ctx context.Context, message *primitive.MessageExt) consumer.ConsumeResult {
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	key := keyOf(&message.Message)
-	f.times[key] = append(f.times[key], fmt.Sprint(message.ReconsumeTimes))
-	f.otherTopic = f.otherTopic || message.Topic != f.topic
-	if key == "once" {
-		f.once = append(f.once, time.Now())
-		if message.ReconsumeTimes > 0 {
-			return consumer.ConsumeSuccess
-		}
-		return consumer.ConsumeRetryLater
+func (s *share) allocate(group, client string, all []*primitive.MessageQueue, clients []string) []*primitive.MessageQueue {
+	mine := consumer.AllocateByAveragely(group, client, all, clients)
+	// The topic of the group's retries is shared out in the same way.
+	if len(all) > 0 && all[0].Topic == s.topic {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		s.queues = len(mine)
 	}
-	if now, ok := primitive.GetConcurrentlyCtx(ctx); ok {
-		now.DelayLevelWhenNextConsume = 1
-	}
-	return consumer.ConsumeRetryLater
+	return mine
 }
 
-func (f *failures) count(key string) int {
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	return len(f.times[key])
+func (s *share) has(count int) bool { return s.count() == count }
+
+func (s *share) count() int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.queues
+}
+
+func rebalance(r *run) {
+	consume := func(s *share) interface{ Shutdown() error } {
+		arrived := &inbox{}
+		return r.consumer("group", r.topic(), byTag("*"), arrived.listen, consumer.WithStrategy(s.allocate))
+	}
+	first, second := &share{topic: r.topic(), queues: -1}, &share{topic: r.topic(), queues: -1}
+	consume(first)
+	await(deadline, func() bool { return first.has(4) })
+	r.say("alone: %d", first.count())
+	another := consume(second)
+	atOnce := await(told, func() bool { return first.has(2) && second.has(2) })
+	r.say("shared: %d %d", first.count(), second.count())
+	must(another.Shutdown())
+	atOnce = await(told, func() bool { return first.has(4) }) && atOnce
+	r.say("alone again: %d", first.count())
+	r.say("told at once=%t", atOnce)
 }
 
 func retry(r *run) {
-	seen := &failures{times: map[string][]string{}, topic: r.base}
-	must(r.start("group", r.base, tags("*"), seen.listen, consumer.WithMaxReconsumeTimes(2)))
-	sender := r.producer()
+	var mutex sync.Mutex
+	times := map[string][]string{}
+	once := []time.Time{}
+	isOwnTopic := true
+	r.consumer("group", r.topic(), byTag("*"),
+		func(ctx context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
+			mutex.Lock()
+			defer mutex.Unlock()
+			message := messages[0]
+			key := message.GetKeys()
+			times[key] = append(times[key], fmt.Sprint(message.ReconsumeTimes))
+			isOwnTopic = isOwnTopic && message.Topic == r.topic()
+			if key == "once" {
+				once = append(once, time.Now())
+				if message.ReconsumeTimes > 0 {
+					return consumer.ConsumeSuccess, nil
+				}
+				return consumer.ConsumeRetryLater, nil
+			}
+			if concurrently, ok := primitive.GetConcurrentlyCtx(ctx); ok {
+				concurrently.DelayLevelWhenNextConsume = 1
+			}
+			return consumer.ConsumeRetryLater, nil
+		}, consumer.WithMaxReconsumeTimes(2))
+	p := r.producer()
 	for _, key := range []string{"once", "never"} {
-		_, err := sender.SendSync(background, r.message(key, "TagA"))
+		_, err := p.SendSync(context.Background(), r.message(key, "TagA"))
 		must(err)
 	}
-	await(deadline, func() bool { return seen.count("once") >= 2 && seen.count("never") >= 3 })
-	seen.mutex.Lock()
-	r.say("once: times %s", strings.Join(seen.times["once"], " "))
-	r.say("once: not before 10 s=%t", len(seen.once) > 1 && seen.once[1].Sub(seen.once[0]) >= 10*time.Second)
-	r.say("never: times %s", strings.Join(seen.times["never"], " "))
-	r.say("topic is its own=%t", !seen.otherTopic)
-	seen.mutex.Unlock()
+	await(deadline, func() bool {
+		mutex.Lock()
+		defer mutex.Unlock()
+		return len(once) >= 2 && len(times["never"]) >= 3
+	})
+	mutex.Lock()
+	r.say("once: times %s", strings.Join(times["once"], " "))
+	r.say("once: not before 10 s=%t", len(once) > 1 && once[1].Sub(once[0]) >= 10*time.Second)
+	r.say("never: times %s", strings.Join(times["never"], " "))
+	r.say("topic is its own=%t", isOwnTopic)
+	mutex.Unlock()
 
-	dead := new(inbox)
-	// The topic is made by the first dead letter; without its route a consumer of this client does not start.
-	await(deadline, func() bool { return r.start("reader", "%DLQ%"+r.name("group"), tags("*"), dead.take) == nil })
+	dead := &inbox{}
+	topic := "%DLQ%" + r.name("group")
+	// The topic is made by the first dead letter; its route may be a moment behind.
+	await(deadline, func() bool { return r.hasRoute(topic) })
+	r.consumer("reader", topic, byTag("*"), dead.listen)
 	dead.await(1)
 	for _, message := range dead.all() {
-		r.say("dead letter key=%s body=%s", keyOf(&message.Message), message.Body)
+		r.say("dead letter key=%s body=%s", message.GetKeys(), message.Body)
 	}
 }
 
-func reply(r *run) {
-	answers := r.producer(producer.WithGroupName(r.name("answers")))
-	must(r.start("consumer", r.base, tags("*"), func(_ context.Context, question *primitive.MessageExt) consumer.ConsumeResult {
-		if keyOf(&question.Message) == "silent" {
-			return consumer.ConsumeSuccess
+func (r *run) hasRoute(topic string) (found bool) {
+	defer func() {
+		if recover() != nil {
+			found = false
 		}
-		answer, err := consumer.CreateReplyMessage(question, nil)
-		if err == nil {
-			// CreateReplyMessage of 2.1.2 takes a body and leaves the message without it.
-			answer.Body = append([]byte("reply to "), question.Body...)
-			_, err = answers.SendSync(background, answer)
-		}
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "--- %s: no reply: %v\n", r.base, err)
-		}
-		return consumer.ConsumeSuccess
-	}))
-	asks := r.producer()
-	got, err := asks.Request(background, 20*time.Second, r.message("question", "TagA"))
-	must(err)
-	r.say("answered: %s", got.Body)
-	got, err = asks.Request(background, 3*time.Second, r.message("silent", "TagA"))
-	switch {
-	case err != nil && strings.Contains(err.Error(), "timeout"):
-		r.say("silent: time-out")
-	case err != nil:
-		r.say("silent: failed: %v", err)
-	default:
-		r.say("silent: %s", got.Body)
-	}
+	}()
+	queues := r.queues(topic)
+	sort.Slice(queues, func(i, j int) bool { return queues[i].QueueId < queues[j].QueueId })
+	return len(queues) > 0
 }

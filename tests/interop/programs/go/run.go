@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 package main
 
 import (
@@ -14,25 +13,27 @@ import (
 	"sync"
 	"time"
 
-	"github.com/apache/rocketmq-client-go/v2"
+	rocketmq "github.com/apache/rocketmq-client-go/v2"
+	"github.com/apache/rocketmq-client-go/v2/admin"
 	"github.com/apache/rocketmq-client-go/v2/consumer"
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 	"github.com/apache/rocketmq-client-go/v2/producer"
 )
 
 const (
-	deadline  = 60 * time.Second
-	lookAgain = 20 * time.Millisecond
-	linger    = time.Second
-	mebibyte  = 1 << 20
+	deadline = 60 * time.Second
+	poll     = 20 * time.Millisecond
+	// How long to look for a message that must not come.
+	linger = time.Second
 )
 
-// A run of one case: its names, its clients, its transcript.
+// run is one run of one case: its names, its clients, its transcript. A fault of the client ends it by a panic.
 type run struct {
 	namesrv   []string
 	base      string
-	lines     strings.Builder
+	mutex     sync.Mutex
 	instances int
+	lines     strings.Builder
 	shutdowns []func() error
 }
 
@@ -43,19 +44,29 @@ func newRun(name, namesrv, prefix string) *run {
 func (r *run) transcript(program func(*run)) string {
 	func() {
 		defer func() {
-			if failure := recover(); failure != nil {
-				fmt.Fprintf(os.Stderr, "--- %s: %v\n%s", r.base, failure, debug.Stack())
-				r.say("failed: %v", failure)
+			if fault := recover(); fault != nil {
+				fmt.Fprintf(os.Stderr, "--- %s\n%v\n%s\n", r.base, fault, debug.Stack())
+				r.say("failed: %v", fault)
 			}
 		}()
 		program(r)
 	}()
 	for i := len(r.shutdowns) - 1; i >= 0; i-- {
-		if err := r.shutdowns[i](); err != nil {
-			fmt.Fprintf(os.Stderr, "--- %s: shutdown: %v\n", r.base, err)
-		}
+		_ = r.shutdowns[i]()
 	}
 	return r.lines.String()
+}
+
+func (r *run) say(format string, values ...interface{}) {
+	fmt.Fprintf(&r.lines, format+"\n", values...)
+}
+
+// sayAll says lines that have no order of their own.
+func (r *run) sayAll(lines []string) {
+	sort.Strings(lines)
+	for _, line := range lines {
+		r.say("%s", line)
+	}
 }
 
 func must(err error) {
@@ -64,31 +75,27 @@ func must(err error) {
 	}
 }
 
-func (r *run) say(format string, values ...interface{}) {
-	fmt.Fprintf(&r.lines, format+"\n", values...)
-}
+// ---- names and clients ----------------------------------------------------------------------------------------------
 
-func (r *run) sayAll(lines []string) {
-	for _, line := range sorted(lines) {
-		r.say("%s", line)
-	}
-}
-
-// ---- names and clients
+func (r *run) topic() string { return r.base }
 
 func (r *run) name(part string) string { return r.base + "-" + part }
 
-// An instance of its own for each client: no connection serves two cases.
+// instance is one of the case's own: no connection serves two cases.
 func (r *run) instance() string {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
 	r.instances++
 	return fmt.Sprintf("%s-%d", r.base, r.instances)
 }
 
+func (r *run) resolver() primitive.NsResolver { return primitive.NewPassthroughResolver(r.namesrv) }
+
 func (r *run) producerOptions(more ...producer.Option) []producer.Option {
 	return append([]producer.Option{
+		producer.WithNsResolver(r.resolver()),
 		producer.WithGroupName(r.name("producer")),
 		producer.WithInstanceName(r.instance()),
-		producer.WithNameServer(r.namesrv),
 		producer.WithRetry(0),
 	}, more...)
 }
@@ -101,91 +108,101 @@ func (r *run) producer(more ...producer.Option) rocketmq.Producer {
 	return made
 }
 
-type listener func(context.Context, *primitive.MessageExt) consumer.ConsumeResult
+type listener func(context.Context, ...*primitive.MessageExt) (consumer.ConsumeResult, error)
 
-// A running push consumer. The error is that of its start: a topic without a route is one.
-func (r *run) start(group, topic string, by consumer.MessageSelector, listen listener, more ...consumer.Option) error {
-	made, err := rocketmq.NewPushConsumer(append([]consumer.Option{
+func (r *run) consumer(group, topic string, selector consumer.MessageSelector, listen listener,
+	more ...consumer.Option) rocketmq.PushConsumer {
+	options := append([]consumer.Option{
+		consumer.WithNsResolver(r.resolver()),
 		consumer.WithGroupName(r.name(group)),
 		consumer.WithInstance(r.instance()),
-		consumer.WithNameServer(r.namesrv),
 		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset),
 		consumer.WithConsumeMessageBatchMaxSize(1),
-	}, more...)...)
+	}, more...)
+	made, err := rocketmq.NewPushConsumer(options...)
 	must(err)
-	must(made.Subscribe(topic, by, func(ctx context.Context, arrived ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
-		return listen(ctx, arrived[0]), nil
-	}))
-	if err := made.Start(); err != nil {
-		return err
-	}
+	must(made.Subscribe(topic, selector, listen))
+	must(made.Start())
 	r.shutdowns = append(r.shutdowns, made.Shutdown)
-	return nil
+	return made
 }
 
-func tags(expression string) consumer.MessageSelector {
+func byTag(expression string) consumer.MessageSelector {
 	return consumer.MessageSelector{Type: consumer.TAG, Expression: expression}
 }
 
-// An inbox keeps what arrives.
+// push is a running push consumer of the case's topic.
+func (r *run) push(group, tags string) *inbox {
+	arrived := &inbox{}
+	r.consumer(group, r.topic(), byTag(tags), arrived.listen)
+	return arrived
+}
+
+// queues are the topic's by broker name, then id.
+func (r *run) queues(topic string) []*primitive.MessageQueue {
+	tool, err := admin.NewAdmin(admin.WithResolver(r.resolver()))
+	must(err)
+	defer func() { _ = tool.Close() }()
+	queues, err := tool.FetchPublishMessageQueues(context.Background(), topic)
+	must(err)
+	sort.Slice(queues, func(i, j int) bool {
+		if queues[i].BrokerName != queues[j].BrokerName {
+			return queues[i].BrokerName < queues[j].BrokerName
+		}
+		return queues[i].QueueId < queues[j].QueueId
+	})
+	return queues
+}
+
+// inbox keeps what arrives.
 type inbox struct {
 	mutex    sync.Mutex
 	messages []*primitive.MessageExt
 }
 
-func (r *run) inbox(group string, by consumer.MessageSelector, more ...consumer.Option) *inbox {
-	box := new(inbox)
-	must(r.start(group, r.base, by, box.take, more...))
-	return box
+func (i *inbox) listen(_ context.Context, arrived ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
+	i.mutex.Lock()
+	defer i.mutex.Unlock()
+	i.messages = append(i.messages, arrived...)
+	return consumer.ConsumeSuccess, nil
 }
 
-func (box *inbox) take(_ context.Context, message *primitive.MessageExt) consumer.ConsumeResult {
-	box.mutex.Lock()
-	defer box.mutex.Unlock()
-	box.messages = append(box.messages, message)
-	return consumer.ConsumeSuccess
+func (i *inbox) all() []*primitive.MessageExt {
+	i.mutex.Lock()
+	defer i.mutex.Unlock()
+	return append([]*primitive.MessageExt(nil), i.messages...)
 }
 
-func (box *inbox) all() []*primitive.MessageExt {
-	box.mutex.Lock()
-	defer box.mutex.Unlock()
-	return append([]*primitive.MessageExt(nil), box.messages...)
-}
-
-func (box *inbox) keys() []string {
-	var keys []string
-	for _, message := range box.all() {
-		keys = append(keys, keyOf(&message.Message))
+func (i *inbox) keys() []string {
+	keys := []string{}
+	for _, message := range i.all() {
+		keys = append(keys, message.GetKeys())
 	}
 	return keys
 }
 
-func (box *inbox) await(count int) {
-	await(deadline, func() bool { return len(box.all()) >= count })
+func (i *inbox) await(count int) {
+	await(deadline, func() bool { return len(i.all()) >= count })
 }
 
-// ---- waiting
-
-// Whether it came to be true in time; the transcript shows what there is in any case.
+// await tells whether it came to be true in time; the transcript shows what there is in any case.
 func await(within time.Duration, condition func() bool) bool {
-	end := time.Now().Add(within)
-	for !condition() {
+	for end := time.Now().Add(within); !condition(); time.Sleep(poll) {
 		if time.Now().After(end) {
 			return false
 		}
-		time.Sleep(lookAgain)
 	}
 	return true
 }
 
-// ---- messages and their text
+// ---- messages and their text ----------------------------------------------------------------------------------------
 
-func message(topic, key, tag string, body []byte) *primitive.Message {
+func newMessage(topic, tag, key string, body []byte) *primitive.Message {
 	return primitive.NewMessage(topic, body).WithTag(tag).WithKeys([]string{key})
 }
 
 func (r *run) message(key, tag string) *primitive.Message {
-	return message(r.base, key, tag, []byte("body of "+key))
+	return newMessage(r.topic(), tag, key, []byte("body of "+key))
 }
 
 func large(count int) []byte {
@@ -196,33 +213,33 @@ func large(count int) []byte {
 	return body
 }
 
-func crc(body []byte) string { return fmt.Sprintf("%08x", crc32.ChecksumIEEE(body)) }
-
-func keyOf(message *primitive.Message) string { return message.GetKeys() }
+func checksum(body []byte) string { return fmt.Sprintf("%08x", crc32.ChecksumIEEE(body)) }
 
 func received(message *primitive.MessageExt) string {
-	return fmt.Sprintf("received key=%s tag=%s body=%s", keyOf(&message.Message), message.GetTags(), message.Body)
+	return fmt.Sprintf("received key=%s tag=%s body=%s", message.GetKeys(), message.GetTags(), message.Body)
 }
 
-func sorted(texts []string) []string {
-	copied := append([]string(nil), texts...)
-	sort.Strings(copied)
-	return copied
-}
-
-// Keys, sorted, each once.
-func list(keys []string) string {
-	var once []string
-	for _, key := range sorted(keys) {
-		if len(once) == 0 || once[len(once)-1] != key {
-			once = append(once, key)
+func unique(words []string) []string {
+	seen := map[string]bool{}
+	found := []string{}
+	for _, word := range words {
+		if !seen[word] {
+			seen[word] = true
+			found = append(found, word)
 		}
 	}
-	if len(once) == 0 {
+	sort.Strings(found)
+	return found
+}
+
+func list(words []string) string {
+	if len(words) == 0 {
 		return "-"
 	}
-	return strings.Join(once, " ")
+	return strings.Join(unique(words), " ")
 }
+
+// ---- sends ----------------------------------------------------------------------------------------------------------
 
 var statuses = map[primitive.SendStatus]string{
 	primitive.SendOK:                "SEND_OK",
@@ -231,20 +248,19 @@ var statuses = map[primitive.SendStatus]string{
 	primitive.SendSlaveNotAvailable: "SLAVE_NOT_AVAILABLE",
 }
 
-// How the client writes a broker's refusal of a send.
+// The client's text of a refusal.
 var refusal = regexp.MustCompile(`^CODE: (\d+), DESC: ([^\n]*)`)
 
-func (r *run) saySend(what string, result *primitive.SendResult, err error) {
-	r.say("%s: %s", what, sent(result, err))
-}
-
-// The status, or the code and the first line of the broker's remark.
-func sent(result *primitive.SendResult, err error) string {
+func outcome(result *primitive.SendResult, err error) string {
 	if err == nil {
 		return statuses[result.Status]
 	}
-	if parts := refusal.FindStringSubmatch(err.Error()); parts != nil {
-		return "code=" + parts[1] + " " + strings.TrimSpace(parts[2])
+	if found := refusal.FindStringSubmatch(err.Error()); found != nil {
+		return "code=" + found[1] + " " + strings.TrimSpace(found[2])
 	}
 	return "failed: " + err.Error()
+}
+
+func (r *run) saySend(what string, p rocketmq.Producer, messages ...*primitive.Message) {
+	r.say("%s: %s", what, outcome(p.SendSync(context.Background(), messages...)))
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 package main
 
 import (
@@ -9,127 +8,106 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/apache/rocketmq-client-go/v2/consumer"
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 	"github.com/apache/rocketmq-client-go/v2/producer"
 )
 
-var background = context.Background()
+const mib = 1 << 20
+
+func colored(r *run, key, tag, color string) *primitive.Message {
+	message := r.message(key, tag)
+	message.WithProperty("color", color)
+	return message
+}
 
 func plain(r *run) {
-	ordinary := r.producer()
-	colored := func(key, tag, color string) *primitive.Message {
-		made := r.message(key, tag)
-		made.WithProperty("color", color)
-		return made
-	}
-	result, err := ordinary.SendSync(background, colored("sync", "TagA", "red"))
-	r.saySend("sync", result, err)
+	p := r.producer()
+	r.saySend("sync", p, colored(r, "sync", "TagA", "red"))
 	answer := make(chan string, 1)
-	must(ordinary.SendAsync(background, func(_ context.Context, result *primitive.SendResult, err error) {
-		answer <- sent(result, err)
-	}, colored("async", "TagB", "green")))
+	must(p.SendAsync(context.Background(), func(_ context.Context, result *primitive.SendResult, err error) {
+		answer <- outcome(result, err)
+	}, colored(r, "async", "TagB", "green")))
 	select {
 	case text := <-answer:
 		r.say("async: %s", text)
 	case <-time.After(deadline):
 		r.say("async: no answer")
 	}
-	must(ordinary.SendOneWay(background, colored("oneway", "TagC", "blue")))
+	must(p.SendOneWay(context.Background(), colored(r, "oneway", "TagC", "blue")))
 	r.say("oneway: sent")
-	result, err = ordinary.SendSync(background, message(r.base, "large", "TagA", large(5000)))
-	r.saySend("large", result, err)
+	r.saySend("large", p, newMessage(r.topic(), "TagA", "large", large(5000)))
 
 	big := r.producer(producer.WithCompressMsgBodyOverHowmuch(math.MaxInt32))
-	result, err = big.SendSync(background, message(r.base, "full", "TagA", large(4*mebibyte)))
-	r.saySend("full", result, err)
-	result, err = big.SendSync(background, message(r.base, "over", "TagA", large(4*mebibyte+1)))
-	r.saySend("over", result, err)
+	r.saySend("full", big, newMessage(r.topic(), "TagA", "full", large(4*mib)))
+	r.saySend("over", big, newMessage(r.topic(), "TagA", "over", large(4*mib+1)))
 	wordy := r.message("props", "TagA")
 	wordy.WithProperty("big", strings.Repeat("x", 33_000))
-	result, err = big.SendSync(background, wordy)
-	r.saySend("props", result, err)
+	r.saySend("props", big, wordy)
 
-	box := r.inbox("consumer", tags("*"))
-	box.await(5)
-	var lines []string
-	for _, message := range box.all() {
+	inbox := r.push("consumer", "*")
+	inbox.await(5)
+	lines := []string{}
+	for _, message := range inbox.all() {
 		color := message.GetProperty("color")
 		if color == "" {
 			color = "-"
 		}
 		lines = append(lines, fmt.Sprintf("received key=%s tag=%s bytes=%d crc=%s color=%s",
-			keyOf(&message.Message), message.GetTags(), len(message.Body), crc(message.Body), color))
+			message.GetKeys(), message.GetTags(), len(message.Body), checksum(message.Body), color))
 	}
 	r.sayAll(lines)
 }
 
-// byNumber sends number n to queue n % count of the topic's queues, sorted by broker name, then id.
-type byNumber func(*primitive.Message) int
-
-func (number byNumber) Select(
-	message *primitive.Message, queues []*primitive.MessageQueue, _ string,
-) *primitive.MessageQueue {
-	ordered := append([]*primitive.MessageQueue(nil), queues...)
-	sort.Slice(ordered, func(i, j int) bool {
-		if ordered[i].BrokerName != ordered[j].BrokerName {
-			return ordered[i].BrokerName < ordered[j].BrokerName
-		}
-		return ordered[i].QueueId < ordered[j].QueueId
-	})
-	return ordered[number(message)%len(ordered)]
-}
-
 func selector(r *run) {
-	sender := r.producer(producer.WithQueueSelector(byNumber(func(message *primitive.Message) int {
-		number, err := strconv.Atoi(string(message.Body))
-		must(err)
-		return number
-	})))
-	const count = 12
-	for number := 0; number < count; number++ {
+	queues := r.queues(r.topic())
+	p := r.producer(producer.WithQueueSelector(producer.NewManualQueueSelector()))
+	sent := 0
+	for number := 0; number < 12; number++ {
 		text := strconv.Itoa(number)
-		_, err := sender.SendSync(background, message(r.base, text, "TagA", []byte(text)))
+		message := newMessage(r.topic(), "TagA", text, []byte(text))
+		message.Queue = queues[number%len(queues)]
+		_, err := p.SendSync(context.Background(), message)
 		must(err)
+		sent++
 	}
-	r.say("sent: %d", count)
-	box := r.inbox("consumer", tags("*"))
-	box.await(count)
-	arrived := box.all()
-	sort.Slice(arrived, func(i, j int) bool { return arrived[i].QueueOffset < arrived[j].QueueOffset })
-	queues := map[string]string{}
-	for _, message := range arrived {
-		// Brokers are told apart by the address in the record.
-		queue := fmt.Sprint(message.StoreHost, " ", message.Queue.QueueId)
-		queues[queue] += " " + string(message.Body)
+	r.say("sent: %d", sent)
+	inbox := r.push("consumer", "*")
+	inbox.await(sent)
+	byQueue := map[string][]*primitive.MessageExt{}
+	for _, message := range inbox.all() {
+		place := fmt.Sprint(message.Queue.BrokerName, message.Queue.QueueId)
+		byQueue[place] = append(byQueue[place], message)
 	}
-	var lines []string
-	for _, numbers := range queues {
-		lines = append(lines, "queue:"+numbers)
+	lines := []string{}
+	for _, messages := range byQueue {
+		sort.Slice(messages, func(i, j int) bool { return messages[i].QueueOffset < messages[j].QueueOffset })
+		words := []string{}
+		for _, message := range messages {
+			words = append(words, string(message.Body))
+		}
+		lines = append(lines, "queue: "+strings.Join(words, " "))
 	}
 	r.sayAll(lines)
 }
 
 func batch(r *run) {
-	const count = 10
-	var messages []*primitive.Message
-	for number := 0; number < count; number++ {
+	messages := []*primitive.Message{}
+	for number := 0; number < 10; number++ {
 		messages = append(messages, r.message(fmt.Sprint("b", number), "TagA"))
 	}
-	result, err := r.producer().SendSync(background, messages...)
-	r.saySend("batch", result, err)
-	box := r.inbox("consumer", tags("*"))
-	box.await(count)
-	arrived := box.all()
+	r.saySend("batch", r.producer(), messages...)
+	inbox := r.push("consumer", "*")
+	inbox.await(len(messages))
+	arrived := inbox.all()
 	sort.Slice(arrived, func(i, j int) bool { return arrived[i].QueueOffset < arrived[j].QueueOffset })
 	inARow := true
-	var lines []string
+	lines := []string{}
 	for i, message := range arrived {
-		inARow = inARow && keyOf(&message.Message) == fmt.Sprint("b", i) &&
-			message.Queue.QueueId == arrived[0].Queue.QueueId && message.QueueOffset == arrived[0].QueueOffset+int64(i)
+		first := arrived[0]
+		inARow = inARow && message.GetKeys() == fmt.Sprint("b", i) && message.Queue.QueueId == first.Queue.QueueId &&
+			message.QueueOffset == first.QueueOffset+int64(i)
 		lines = append(lines, received(message))
 	}
 	r.sayAll(lines)
@@ -137,49 +115,9 @@ func batch(r *run) {
 }
 
 func batchOver(r *run) {
-	var tooMuch []*primitive.Message
+	messages := []*primitive.Message{}
 	for number := 0; number < 5; number++ {
-		tooMuch = append(tooMuch, message(r.base, "over", "TagA", large(mebibyte)))
+		messages = append(messages, newMessage(r.topic(), "TagA", "over", large(mib)))
 	}
-	result, err := r.producer().SendSync(background, tooMuch...)
-	r.saySend("over", result, err)
-}
-
-var levelSeconds = []int64{0, 1, 5, 10}
-
-func delay(r *run) {
-	var mutex sync.Mutex
-	lines := map[string]string{}
-	must(r.start("consumer", r.base, tags("*"), func(_ context.Context, message *primitive.MessageExt) consumer.ConsumeResult {
-		mutex.Lock()
-		defer mutex.Unlock()
-		key := keyOf(&message.Message)
-		level := message.GetProperty(primitive.PropertyDelayTimeLevel)
-		if level == "" {
-			level = "0"
-		}
-		millis := time.Now().UnixMilli() - message.BornTimestamp
-		lines[key] = fmt.Sprintf("received key=%s not early=%t level=%s", key, millis >= levelSeconds[key[1]-'0']*1000, level)
-		return consumer.ConsumeSuccess
-	}))
-	sender := r.producer()
-	for level := range levelSeconds {
-		delayed := r.message(fmt.Sprint("d", level), "TagA")
-		if level > 0 {
-			delayed.WithDelayTimeLevel(level)
-		}
-		result, err := sender.SendSync(background, delayed)
-		r.saySend(keyOf(delayed), result, err)
-	}
-	arrived := func() []string {
-		mutex.Lock()
-		defer mutex.Unlock()
-		var texts []string
-		for _, line := range lines {
-			texts = append(texts, line)
-		}
-		return texts
-	}
-	await(deadline, func() bool { return len(arrived()) == len(levelSeconds) })
-	r.sayAll(arrived())
+	r.saySend("over", r.producer(producer.WithCompressMsgBodyOverHowmuch(math.MaxInt32)), messages...)
 }
