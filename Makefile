@@ -81,7 +81,7 @@ collection: setup ## build the tarball, install it elsewhere, and check the play
 	@tools/try-collection.sh
 
 interop: setup java go ## official clients and tools against both engines
-	@$(BIN)/pytest -q tests/interop
+	@$(BIN)/pytest -q tests/interop -n 2 --dist loadfile
 
 chaos: setup ## simulate 2,000 runs of a pair under faults: SIMULATOR_SEEDS=500 of each plan, from TEST_SEED on
 	@SIMULATOR_SEEDS=$${SIMULATOR_SEEDS:-500} $(BIN)/pytest -q tests/engine/simulator

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "plugins" / "module_utils"), str(ROOT / "src"), str(ROOT)]
 
-from tests.engine.test_request_coverage import BROKER_A, BROKER_B, LEFT, NAMESRV_A, NAMESRV_B  # noqa: E402
+from tests.engine.test_request_coverage import BROKER_A, BROKER_B, NAMESRV_A, NAMESRV_B  # noqa: E402
 from tests.interop.harness.codes import recorded  # noqa: E402
 from tests.interop.programs.cases import CASES, CLIENTS, DIFFERENCES, PENDING, Case  # noqa: E402
 
@@ -103,15 +103,14 @@ def uncovered() -> list[tuple[str, int]]:
         for server, tiers in TIERS.items()
         for _, codes in tiers
         for code in codes
-        if (server, code) not in seen and not (server == "broker" and code in LEFT)
+        if (server, code) not in seen
     ]
 
 
 def _by_whom(server: str, code: int, seen: dict[tuple[str, int], list[str]]) -> str:
     names = seen.get((server, code), [])
     if not names:
-        left = LEFT.get(code) if server == "broker" else None
-        return f"to come: {left}" if left else "engine tests alone"
+        return "engine tests alone"
     shown = ", ".join(f"`{name}`" for name in names[:_ASKERS_SHOWN])
     return shown + (f" and {len(names) - _ASKERS_SHOWN} more" if len(names) > _ASKERS_SHOWN else "")
 

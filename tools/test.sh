@@ -38,6 +38,9 @@ units() { .venv/bin/pytest -q tests/engine tests/unit; }
 # The seed is printed at the end; TEST_SEED replays it.
 fuzz() { FUZZ_FRAMES=$1 .venv/bin/pytest -q tests/engine/fuzz; }
 
+# Two files of cases at a time: much of their time they wait for what a client or a broker does by the clock.
+interop() { .venv/bin/pytest tests/interop -n 2 --dist loadfile "$@"; }
+
 ci() {
     stage set-up 6 setup
     [ "${#failed[@]}" -eq 0 ] || die "nothing can be tested without the set-up"
@@ -47,7 +50,7 @@ ci() {
     stage molecule 15 make molecule
     # Last, because whoever reads the end of the output wants the test runner's own count.
     print_times
-    stage interop 15 .venv/bin/pytest tests/interop
+    stage interop 20 interop
     if [ "${#failed[@]}" -gt 0 ]; then die "failed: ${failed[*]}"; fi
 }
 
@@ -74,7 +77,7 @@ full() {
     mkdir -p build/test-full
     # The content of the tree, uncommitted changes included.
     sources=$(git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-16)
-    part interop .venv/bin/pytest tests/interop --long
+    part interop interop --long
     part failover env INTEROP_FAILOVER_ROUNDS=10 .venv/bin/pytest tests/interop/test_failover.py --engine python -k killed_master
     part simulator make chaos
     part fuzz fuzz 2000000

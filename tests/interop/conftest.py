@@ -114,17 +114,21 @@ def print_figures(request: pytest.FixtureRequest) -> PrintFigures:
     """A function (text) whose text is printed, with the name of the case, at the end of the run."""
 
     def add(text: str) -> None:
-        request.config.stash.setdefault(FIGURES, []).append(f"{request.node.name}: {text}")
+        # A report's properties come from the process that ran the case to the one that prints.
+        request.node.user_properties.append((FIGURES, f"{request.node.name}: {text}"))
 
     return add
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(FIGURES, []):
-        terminalreporter.write_line(line)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    for report in reports:
+        for name, text in report.user_properties:
+            if name == FIGURES and report.when == "call":
+                terminalreporter.write_line(text)
 
 
-FIGURES = pytest.StashKey[list[str]]()
+FIGURES = "figures"
 CLUSTERS = pytest.StashKey[list[Cluster]]()
 
 

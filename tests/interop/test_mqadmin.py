@@ -99,12 +99,9 @@ def test_mqadmin_answers_as_on_apache_without_clients(case: Case, offline: Sides
 
 
 @pytest.mark.usefixtures("begun")
-@pytest.mark.parametrize(**_each(cases.PENDING))
+@pytest.mark.parametrize(**_each(cases.USERS))
 def test_mqadmin_answers_as_on_apache_about_users(case: Case, offline: Sides) -> None:
-    results = _run(case, offline)
-    if re.search(r"request type 30\d\d not supported", results["python"].stderr):
-        pytest.skip("the engine does not answer 3001-3010 yet")
-    _compare(case, offline, results)
+    _compare(case, offline, _run(case, offline))
 
 
 @pytest.mark.usefixtures("begun")
@@ -145,14 +142,14 @@ def test_our_own_mqadmin_prints_what_apaches_prints(line: str, offline: Sides) -
 
 
 def test_every_command_of_tiers_a_and_b_is_compared(offline: Sides) -> None:
-    compared = {case.command for case in (*cases.ONLINE, *cases.OFFLINE, *cases.PENDING, *cases.PROCESSES)}
+    compared = {case.command for case in (*cases.ONLINE, *cases.OFFLINE, *cases.USERS, *cases.PROCESSES)}
     assert compared == {*TIER_A, *TIER_B}
     assert (len(TIER_A), len(TIER_B)) == (54, 15)
     assert registered(offline["apache"].mqadmin().stdout) == {*TIER_A, *TIER_B, *TIER_C}
 
 
 def test_each_difference_is_explained_and_each_explanation_is_used() -> None:
-    every = (*cases.ONLINE, *cases.OFFLINE, *cases.PENDING, *cases.PROCESSES)
+    every = (*cases.ONLINE, *cases.OFFLINE, *cases.USERS, *cases.PROCESSES)
     used = {name for case in every for name in case.differs}
     assert used == set(DIFFERENCES)
     assert explained_entries() == used | {"tier-c", "statistics-not-kept"}

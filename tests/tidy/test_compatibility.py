@@ -10,8 +10,8 @@ from tools import gen_compatibility
 
 # Asked by no interop test so far. A code that one asks for leaves this list; none comes in.
 UNASKED = {
-    "broker": {18, 26, 60, 61, 200, 204, 225, 307, 309, 321},
-    "namesrv": {104, 318, 319, 322},
+    "broker": {200151},
+    "namesrv": {322},
 }
 
 
@@ -22,5 +22,5 @@ def test_the_document_is_current() -> None:
 
 
 def test_each_answered_code_is_asked_by_an_interop_test() -> None:
-    asked_by_none = [(server, code) for server, code in gen_compatibility.uncovered() if code not in UNASKED[server]]
-    assert asked_by_none == []
+    asked_by_none = gen_compatibility.uncovered()
+    assert asked_by_none == [(server, code) for server, codes in UNASKED.items() for code in sorted(codes)]

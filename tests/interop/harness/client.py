@@ -206,8 +206,10 @@ class MqadminShell:
     A command that ends its process (a wrong option line) or runs until it is stopped belongs to `mqadmin`.
     """
 
-    def __init__(self, directory: Path, namesrv_addr: str) -> None:
-        self._process = ClientProcess(directory, "mqadmin", namesrv=namesrv_addr)
+    def __init__(self, directory: Path, namesrv_addr: str, *, home: Path) -> None:
+        """home holds conf/tools.yml: who signs the commands."""
+        options = (f"-Drocketmq.home.dir={home}",)
+        self._process = ClientProcess(directory, "mqadmin", java_options=options, namesrv=namesrv_addr)
 
     def __enter__(self) -> MqadminShell:
         self._process.wait_ready()

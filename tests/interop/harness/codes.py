@@ -31,7 +31,10 @@ def read_notes(directory: Path, other: str) -> dict[str, Codes]:
     """The codes by asker. `other` has asked what came on connections that serve no case, or more than one."""
     found: dict[str, Codes] = defaultdict(lambda: defaultdict(set))
     for file in directory.iterdir():
-        server = SERVERS[file.name.rpartition("-")[0]]
+        server = SERVERS.get(file.name.rpartition("-")[0])
+        if server is None:
+            # The engine's own mqadmin is started through the same main.
+            continue
         for codes, askers in _connections(file):
             asker = next(iter(askers)) if len(askers) == 1 else other
             found[asker][server] |= codes

@@ -44,10 +44,13 @@ class Comparison:
 
 
 _FAILED = r".*SubCommandException: \w+ command failed"
-_OWN_KEYS = "bindAddresses|haMasterAddress|haPeers"
+_AUTH_KEYS = "auth(enticat|orizat)ion(Enabled|Whitelist)|initAuthenticationUser|innerClientAuthenticationCredentials"
+_OWN_KEYS = f"bindAddresses|haMasterAddress|haPeers|{_AUTH_KEYS}"
 
 DIFFERENCES = {
-    "runtime-info": Difference(ours=r"(<[\w-]+> )?(damaged(Ranges|Records)|forcedCleanFiles) : "),
+    "runtime-info": Difference(
+        ours=r"(<[\w-]+> )?(damaged(Ranges|Records|At)|mendedRanges|tailsSetAside|forcedCleanFiles) :"
+    ),
     "keys-honoured": Difference(ours=rf"({_OWN_KEYS}) =", apaches=r'\w+ =|"(useTLS|cpuNum)":'),
     "namesrv-keys": Difference(ours="(bindAddresses|registrationNetworks|configStorePath) =", apaches=r"\w+ ="),
     "unknown-key-refused": Difference(

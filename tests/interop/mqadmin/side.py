@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
     from .wire_codes import Code
 
 _AUTH = "org.apache.rocketmq.auth"
+# By whom every command is signed: ours asks for that before it shows or changes users, whatever is switched on.
+_ADMIN = ("root", "secret00")
 _SETTINGS = {
     "traceTopicEnable": "true",
+    "initAuthenticationUser": json.dumps({"username": _ADMIN[0], "password": _ADMIN[1]}),
     # Apache answers 3001-3010 only with them.
     "authenticationMetadataProvider": f"{_AUTH}.authentication.provider.LocalAuthenticationMetadataProvider",
     "authorizationMetadataProvider": f"{_AUTH}.authorization.provider.LocalAuthorizationMetadataProvider",
@@ -51,13 +55,20 @@ class Side:
             # A start that fails leaves nothing behind.
             stack.push(self._stack)
             self._stack.enter_context(self.cluster).start()
-            self._shell = self._stack.enter_context(MqadminShell(self.directory, self.cluster.namesrv_addr))
+            shell = MqadminShell(self.directory, self.cluster.namesrv_addr, home=self._home())
+            self._shell = self._stack.enter_context(shell)
             history.make(self)
             stack.pop_all()
         return self
 
     def __exit__(self, *unused: object) -> None:
         self._stack.close()
+
+    def _home(self) -> Path:
+        home = self.directory / "tools"
+        (home / "conf").mkdir(parents=True)
+        (home / "conf" / "tools.yml").write_text(f"accessKey: {_ADMIN[0]}\nsecretKey: {_ADMIN[1]}\n")
+        return home
 
     def mqadmin(self, *argv: str) -> MqadminResult:
         return self._shell.run(*argv)
@@ -78,7 +89,7 @@ class Side:
         )
         if case.rereads:
             more = len(read) + len(set(read))
-            self.consumer.wait("the reset", lambda client: len(client.received_keys()) >= more, within_s=60.0)
+            self.consumer.wait("the reset", lambda client: len(client.received_keys()) >= more, within_s=150.0)
         return result
 
     def run_own(self, case: Case) -> MqadminResult:

@@ -43,7 +43,11 @@ CODES = (
     Code(33, "VIEW_MESSAGE_BY_ID", {"offset": "0"}),
     Code(21, "GET_ALL_TOPIC_CONFIG"),
     Code(26, "GET_BROKER_CONFIG"),
-    Code(28, "GET_BROKER_RUNTIME_INFO", differs=("damagedRanges", "damagedRecords", "forcedCleanFiles")),
+    Code(
+        28,
+        "GET_BROKER_RUNTIME_INFO",
+        differs=("damagedRanges", "damagedRecords", "damagedAt", "mendedRanges", "tailsSetAside", "forcedCleanFiles"),
+    ),
     Code(201, "GET_ALL_SUBSCRIPTIONGROUP_CONFIG"),
     Code(202, "GET_TOPIC_STATS_INFO", {"topic": TOPIC}),
     Code(203, "GET_CONSUMER_CONNECTION_LIST", {"consumerGroup": GROUP}),
