@@ -10,6 +10,10 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Below Linux's default range for outgoing connections, which begins at 32768.
 _FIRST, _LAST = 14000, 32000
@@ -17,12 +21,17 @@ _FIRST, _LAST = 14000, 32000
 _STEP = 10
 _BROKER_OFFSETS = (-2, 0, 1)
 
-_candidates = itertools.cycle(range(_FIRST + os.getpid() * _STEP % (_LAST - _FIRST) // _STEP * _STEP, _LAST, _STEP))
+# Workers of one run have a part of the range each: what one of them has found free, another must not find free too.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_own = range(_FIRST, _LAST, _STEP)[_WORKER::_WORKERS]
+_skipped = os.getpid() % len(_own)
+_candidates: Iterator[int] = itertools.cycle([*_own[_skipped:], *_own[:_skipped]])
 
 
 def free_broker_port() -> int:
     """A listenPort with the two ports that go with it, on every address of this machine."""
-    for base in itertools.islice(_candidates, (_LAST - _FIRST) // _STEP):
+    for base in itertools.islice(_candidates, len(_own)):
         if all(is_free(base + offset) for offset in _BROKER_OFFSETS):
             return base
     raise RuntimeError(f"no free port between {_FIRST} and {_LAST}")

@@ -239,11 +239,7 @@ PERMISSIONS: dict[int, Needs] = {
     RequestCode.QUERY_ASSIGNMENT: _assignment,
     RequestCode.POP_MESSAGE: _consume,
     RequestCode.ACK_MESSAGE: _consume,
-    RequestCode.PEEK_MESSAGE: _consume,
     RequestCode.CHANGE_MESSAGE_INVISIBLETIME: _consume,
-    RequestCode.NOTIFICATION: _consume,
-    RequestCode.POLLING_INFO: _Fields(Action.GET, "consumerGroup", "topic"),
-    RequestCode.POP_ROLLBACK: CLUSTER_UPDATE,
     RequestCode.BATCH_ACK_MESSAGE: _batch_ack,
     # Looking for messages.
     RequestCode.QUERY_MESSAGE: _Fields(_READ, "topic"),
