@@ -81,12 +81,15 @@ class LoudRecords(logging.Handler):
 
 @contextmanager
 def quiet_log() -> Iterator[LoudRecords]:
+    """pytest would keep every record with its arguments, and through those whole brokers and the disks in memory."""
     handler = LoudRecords()
     logger = logging.getLogger("rmq")
     logger.addHandler(handler)
+    logger.propagate = False
     try:
         yield handler
     finally:
+        logger.propagate = True
         logger.removeHandler(handler)
 
 
