@@ -23,12 +23,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..remoting.bodies import DataVersion, DelayOffsetSerializeWrapper
-from ..remoting.java_hash import tag_hash
 from ..remoting.message import RecordError, decode_records
 from ..remoting.message_const import PROPERTY_REAL_QUEUE_ID, PROPERTY_REAL_TOPIC, TIMER_KEYS
 from ..remoting.message_properties import decode_properties, encode_properties
 from ..remoting.topic_names import SCHEDULE_TOPIC
-from ..store.put_message import MessageToStore
+from ..store.put_message import MessageToStore, put_again
 from .durable_table import DurableTable
 from .message_properties import without_crc
 
@@ -248,18 +247,5 @@ class _Delivery:
 def real_message(message: MessageExt) -> MessageToStore:
     """What is stored when the delay is over. Its properties still name level and real topic, as Apache leaves them."""
     properties = without_crc(message.properties)
-    tags = message.tags
-    return MessageToStore(
-        properties.get(PROPERTY_REAL_TOPIC, message.topic),
-        int(properties.get(PROPERTY_REAL_QUEUE_ID, "0")),
-        message.body,
-        encode_properties(properties),
-        message.born_timestamp_ms,
-        message.born_host,
-        tag_hash(tags) if tags else 0,
-        message.flag,
-        message.sys_flag,
-        message.reconsume_times,
-        0,
-        False,
-    )
+    topic = properties.get(PROPERTY_REAL_TOPIC, message.topic)
+    return put_again(message, topic, int(properties.get(PROPERTY_REAL_QUEUE_ID, "0")), properties)

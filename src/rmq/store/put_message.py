@@ -7,7 +7,15 @@ Named tuples, not dataclasses: they are made once for each message, and a frozen
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..remoting.java_hash import tag_hash
+from ..remoting.message_properties import encode_properties
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..remoting.message import MessageExt
 
 
 class PutStatus(Enum):
@@ -69,3 +77,30 @@ class PutResult(NamedTuple):
     size: int = 0
     store_timestamp_ms: int = 0
     message_id: str = ""
+
+
+def put_again(
+    message: MessageExt,
+    topic: str,
+    queue_id: int,
+    properties: Mapping[str, str],
+    *,
+    reconsume_times: int | None = None,
+    wait_store_ok: bool = False,
+) -> MessageToStore:
+    """A stored message that goes into another queue: as it is, but for what is named here."""
+    tags = message.tags
+    return MessageToStore(
+        topic,
+        queue_id,
+        message.body,
+        encode_properties(properties),
+        message.born_timestamp_ms,
+        message.born_host,
+        tag_hash(tags) if tags else 0,
+        message.flag,
+        message.sys_flag,
+        message.reconsume_times if reconsume_times is None else reconsume_times,
+        0,
+        wait_store_ok,
+    )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ...remoting import topic_names as names
 from ...remoting.codes import ResponseCode
 from ...remoting.fields import bool_field, int_field, long_field, text_field
-from ...remoting.java_hash import tag_hash
 from ...remoting.message import RecordError, decode_record
 from ...remoting.message_const import (
     PROPERTY_DELAY,
@@ -20,11 +19,10 @@ from ...remoting.message_const import (
     PROPERTY_RETRY_TOPIC,
     PROPERTY_WAIT,
 )
-from ...remoting.message_properties import encode_properties
 from ...remoting.perm import is_writeable
 from ...remoting.version import V3_4_9
 from ...rpc.errors import RequestRefused
-from ...store.put_message import MessageToStore, PutStatus
+from ...store.put_message import MessageToStore, PutStatus, put_again
 from ..auth.model import Action
 from ..message_properties import without_crc
 from ..schedule_message_service import delayed
@@ -120,18 +118,4 @@ def _returned(message: MessageExt, topic: str, queue_id: int, level: int) -> Mes
     properties.setdefault(PROPERTY_RETRY_TOPIC, message.topic)
     properties[PROPERTY_WAIT] = "false"
     properties[PROPERTY_DELAY] = str(level)
-    tags = message.tags
-    return MessageToStore(
-        topic,
-        queue_id,
-        message.body,
-        encode_properties(properties),
-        message.born_timestamp_ms,
-        message.born_host,
-        tag_hash(tags) if tags else 0,
-        message.flag,
-        message.sys_flag,
-        message.reconsume_times + 1,
-        0,
-        False,
-    )
+    return put_again(message, topic, queue_id, properties, reconsume_times=message.reconsume_times + 1)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...remoting.java_hash import tag_hash
 from ...remoting.message_const import (
     PROPERTY_CRC32,
     PROPERTY_REAL_QUEUE_ID,
@@ -28,9 +27,8 @@ from ...remoting.message_const import (
     PROPERTY_TIMER_ROLL_TIMES,
     PROPERTY_UNIQ_KEY,
 )
-from ...remoting.message_properties import encode_properties
 from ...remoting.topic_names import TIMER_TOPIC
-from ..put_message import MessageToStore
+from ..put_message import MessageToStore, put_again
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -123,18 +121,4 @@ def next_message(
         properties[PROPERTY_TIMER_ROLL_TIMES] = str(rolls(message) + 1)
     else:
         topic, queue_id = properties.pop(PROPERTY_REAL_TOPIC), int(properties.pop(PROPERTY_REAL_QUEUE_ID))
-    tags = message.tags
-    return MessageToStore(
-        topic,
-        queue_id,
-        message.body,
-        encode_properties(properties),
-        message.born_timestamp_ms,
-        message.born_host,
-        tag_hash(tags) if tags else 0,
-        message.flag,
-        message.sys_flag,
-        message.reconsume_times,
-        0,
-        wait_store_ok,
-    )
+    return put_again(message, topic, queue_id, properties, wait_store_ok=wait_store_ok)
