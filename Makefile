@@ -50,7 +50,7 @@ lint: setup ## ruff, and shellcheck where it is installed
 	@! command -v shellcheck >/dev/null || shellcheck --external-sources tools/*.sh .ci/run
 
 types: setup ## mypy, strict
-	@$(BIN)/mypy src plugins/module_utils/rmq tests/engine tests/interop tests/molecule tests/tidy tools
+	@$(BIN)/mypy src plugins/module_utils/rmq tests/engine tests/interop tests/chaos tests/molecule tests/tidy tools
 	@# Ansible imports plugins, and their tests, by the collection's name.
 	@MYPYPATH=.dev:plugins/module_utils:src $(BIN)/mypy -p $(COLLECTION).plugins -p $(COLLECTION).tests.unit
 
@@ -72,7 +72,7 @@ golden: setup java ## capture frames and files from a live Apache 5.4.0 anew (a 
 
 # ---- slower things, one word each -----------------------------------------------------------------------------------
 
-.PHONY: sanity collection molecule interop programs chaos
+.PHONY: sanity collection molecule interop programs simulator chaos
 sanity: setup ## ansible-test sanity and ansible-lint
 	@tools/run-sanity.sh
 	@tools/run-ansible-lint.sh
@@ -83,8 +83,11 @@ collection: setup ## build the tarball, install it elsewhere, and check the play
 interop: setup java go ## official clients and tools against both engines
 	@$(BIN)/pytest -q tests/interop -n 2 --dist loadfile
 
-chaos: setup ## simulate 2,000 runs of a pair under faults: SIMULATOR_SEEDS=500 of each plan, from TEST_SEED on
-	@SIMULATOR_SEEDS=$${SIMULATOR_SEEDS:-500} $(BIN)/pytest -q tests/engine/simulator
+simulator: setup ## simulate runs of a pair under faults: SIMULATOR_SEEDS=10 of each plan, from TEST_SEED on
+	@SIMULATOR_SEEDS=$${SIMULATOR_SEEDS:-10} $(BIN)/pytest -q tests/engine/simulator
+
+chaos: ## the long form of every test under faults, in parts that resume: results in build/parts
+	@tools/test.sh chaos
 
 programs: setup java ## client programs print the same here and on Apache's
 	@tools/compare-programs.sh
@@ -104,7 +107,7 @@ down: .venv/run.stamp ## end the cluster of `make up`
 test: ## set up and pass the tests, as CI does
 	@tools/test.sh ci
 
-test-full: ## the long forms, in parts that resume: results in build/test-full
+test-full: ## the long forms, in parts that resume: results in build/parts
 	@tools/test.sh full
 
 clean: ## remove what make has made here (the cache outside of the clone stays)

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests in stages and prints the time of each beside its budget.
 # usage: tools/test.sh ci      what CI runs; every stage runs, also after a failed one; ends with pytest's own summary
-#        tools/test.sh full    the long forms, in parts; a part that has passed on these sources is not run again
+#        tools/test.sh chaos   the long form of every test under faults, in parts
+#        tools/test.sh full    the long forms of all tests, in parts, those of chaos among them
+# A part's result, seed and printout are kept in build/parts; one that has passed on these sources is not run again.
 # shellcheck source=tools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -38,6 +40,8 @@ units() { .venv/bin/pytest -q tests/engine tests/unit; }
 # The seed is printed at the end; TEST_SEED replays it.
 fuzz() { FUZZ_FRAMES=$1 .venv/bin/pytest -q tests/engine/fuzz; }
 
+chaos_tests() { .venv/bin/pytest -q tests/chaos "$@"; }
+
 # Two files of cases at a time: much of their time they wait for what a client or a broker does by the clock.
 interop() { .venv/bin/pytest tests/interop -n 2 --dist loadfile "$@"; }
 
@@ -47,6 +51,7 @@ ci() {
     stage static 4 static
     stage units 4 units
     stage fuzz 4 fuzz 200000
+    stage chaos 7 chaos_tests
     stage molecule 15 make molecule
     # Last, because whoever reads the end of the output wants the test runner's own count.
     print_times
@@ -56,36 +61,55 @@ ci() {
 
 # part NAME COMMAND...: one long test. Its result is kept with the seed and the sources it ran on.
 part() {
-    local name=$1 result start=$SECONDS status=passed
+    local name=$1 result=build/parts/$1.json log=build/parts/$1.log start=$SECONDS status=passed seed
     shift
-    result=build/test-full/$name.json
     if grep -qs "\"sources\": \"$sources\"" "$result" && grep -q '"status": "passed"' "$result"; then
         say "$name has passed on these sources: $result"
         return
     fi
     say "$name: $*"
-    TEST_SEED=${TEST_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
-    export TEST_SEED
-    "$@" </dev/null 2>&1 | tee "build/test-full/$name.log" || status=failed
+    seed=${TEST_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+    TEST_SEED=$seed "$@" </dev/null 2>&1 | tee "$log" || status=failed
     [ "$status" = passed ] || failed+=("$name")
     printf '{"part": "%s", "status": "%s", "seed": %s, "seconds": %s, "sources": "%s", "log": "%s"}\n' \
-        "$name" "$status" "$TEST_SEED" $((SECONDS - start)) "$sources" "build/test-full/$name.log" >"$result"
+        "$name" "$status" "$seed" $((SECONDS - start)) "$sources" "$log" >"$result"
+}
+
+begin_parts() {
+    mkdir -p build/parts
+    # The content of the tree, uncommitted changes included.
+    sources=$(git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-16)
+}
+
+end_parts() {
+    # What the parts have printed of themselves, also those that passed earlier.
+    cat build/parts/*.log | grep -a '^chaos: ' || true
+    if [ "${#failed[@]}" -gt 0 ]; then die "failed: ${failed[*]}"; fi
+}
+
+chaos_parts() {
+    part simulator make simulator SIMULATOR_SEEDS=500
+}
+
+chaos() {
+    make setup
+    begin_parts
+    chaos_parts
+    end_parts
 }
 
 full() {
     make setup java go image
-    mkdir -p build/test-full
-    # The content of the tree, uncommitted changes included.
-    sources=$(git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-16)
+    begin_parts
     part interop interop --long
     part failover env INTEROP_FAILOVER_ROUNDS=10 .venv/bin/pytest tests/interop/test_failover.py --engine python -k killed_master
-    part simulator make chaos
+    chaos_parts
     part fuzz fuzz 2000000
     part molecule make molecule
-    if [ "${#failed[@]}" -gt 0 ]; then die "failed: ${failed[*]}"; fi
+    end_parts
 }
 
 case ${1:-} in
-    ci | full) "$1" ;;
-    *) die "usage: tools/test.sh ci|full" ;;
+    ci | chaos | full) "$1" ;;
+    *) die "usage: tools/test.sh ci|chaos|full" ;;
 esac
