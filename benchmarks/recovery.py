@@ -6,9 +6,9 @@
 
 A broker is filled by pipelined sends and killed. The hints in its store are put back to those of its start, so that all
 of the log counts as written since the checkpoint, however long the filling took. "Ready" is the first send that is
-answered SEND_OK, counted from the start of the process; what an empty store takes is measured first and stands in
-every figure. Figures by CPU time are those that a busy machine does not spoil. Each message has a unique id and a tag, two entries in the index. The log is in the page cache, as it is
-after the death of a process.
+answered SEND_OK, counted from the start of the process; what an empty store takes is measured first and taken off the
+rates. Each message has a unique id and a tag, two entries in the index. The log is in the page cache, as it is when a
+process dies. Figures by CPU time are those that a busy machine does not spoil.
 
 To reach: 3 s and 2 s for each GiB at 4 KiB bodies; 250,000 records a second for small ones.
 
@@ -33,11 +33,12 @@ from send_pull import PATHS, ROOT, Case, Load, batch_request, cpu_seconds, encod
 
 sys.path.append(str(ROOT))
 
-from rmq.client.remoting_client import RemotingClient  # noqa: E402
-from rmq.remoting.bodies import KVTable  # noqa: E402
-from rmq.remoting.codes import RequestCode  # noqa: E402
-from rmq.remoting.frame import FrameDecoder  # noqa: E402
-from tests.interop.harness.ports import free_broker_port  # noqa: E402
+from tests.interop.harness.ports import free_broker_port
+
+from rmq.client.remoting_client import RemotingClient
+from rmq.remoting.bodies import KVTable
+from rmq.remoting.codes import RequestCode
+from rmq.remoting.frame import FrameDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

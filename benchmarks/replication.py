@@ -30,10 +30,10 @@ from send_pull import ROOT, Case, Load, cpu_seconds, send_request
 
 sys.path.append(str(ROOT))
 
-from tests.interop.harness import wire  # noqa: E402
-from tests.interop.harness.engine import BROKER_BOOT_LINE, ENGINES, NAMESRV_BOOT_LINE, Engine  # noqa: E402
-from tests.interop.harness.ports import free_broker_port  # noqa: E402
-from tests.interop.harness.server import Server  # noqa: E402
+from tests.interop.harness import wire
+from tests.interop.harness.engine import BROKER_BOOT_LINE, ENGINES, NAMESRV_BOOT_LINE, Engine
+from tests.interop.harness.ports import free_broker_port
+from tests.interop.harness.server import Server
 
 if TYPE_CHECKING:
     import re

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +29,6 @@ from rmq.remoting.bodies import SubscriptionGroupConfig
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.chaos.conftest import PrintFigures, Sized
     from tests.interop.harness.server import Server
@@ -47,26 +46,35 @@ SETTINGS = {
 
 @dataclass
 class Offsets:
-    """What a consumer committed, and below what it must never be set back."""
+    """What a consumer committed, by queue, and below what it must never be set back."""
 
-    committed: dict[int, list[tuple[float, int]]] = field(default_factory=dict)
-    """By queue: when it was answered, and the offset."""
+    commits: dict[int, list[tuple[float, int]]] = field(default_factory=dict)
+    """Of the process that runs: when it was answered, and the offset."""
+    floors: dict[int, int] = field(default_factory=dict)
+    newest: dict[int, int] = field(default_factory=dict)
 
     def commit(self, admin: AdminClient, address: str, offsets: dict[int, int]) -> None:
         for queue_id, offset in offsets.items():
             admin.update_consumer_offset(address, GROUP, TOPIC, queue_id, offset)
-            self.committed.setdefault(queue_id, []).append((time.monotonic(), offset))
+            self.commits.setdefault(queue_id, []).append((time.monotonic(), offset))
+            self.newest[queue_id] = offset
 
-    def check(self, address: str, killed_at: float) -> None:
+    def killed(self) -> None:
+        """Now. What is not on the disk by now never will be."""
+        persisted_until = time.monotonic() - PERSISTED_AFTER_S
+        for queue_id, commits in self.commits.items():
+            persisted = [offset for when, offset in commits if when <= persisted_until]
+            self.floors[queue_id] = max([self.floors.get(queue_id, 0), *persisted])
+        self.commits.clear()
+
+    def check(self, address: str) -> None:
         """After the restart. What is found now is on the disk, and the floor from here on."""
         with AdminClient("") as admin:
-            for queue_id, commits in self.committed.items():
-                persisted = [offset for when, offset in commits if when <= killed_at - PERSISTED_AFTER_S]
-                found = admin.consumer_offset(address, GROUP, TOPIC, queue_id)
-                floor, last = max(persisted, default=-1), commits[-1][1]
-                assert floor <= (-1 if found is None else found) <= last, f"{queue_id}: {found}, {floor=}, {last=}"
-                self.committed[queue_id] = [] if found is None else [(0.0, found)]
-        self.committed = {queue_id: commits for queue_id, commits in self.committed.items() if commits}
+            for queue_id, newest in self.newest.items():
+                found = admin.consumer_offset(address, GROUP, TOPIC, queue_id) or 0
+                floor = self.floors.get(queue_id, 0)
+                assert floor <= found <= newest, f"queue {queue_id}: offset {found}, not from {floor} to {newest}"
+                self.floors[queue_id] = found
 
 
 class Victim:
@@ -80,7 +88,6 @@ class Victim:
         self.read_back = ReadBack(self.ledger)
         self.offsets = Offsets()
         self.figures = Figures()
-        self.killed_at = 0.0
         configure_broker(broker, flushDiskType=flush, **SETTINGS)
         start_until_answer(broker)
         create_topic(broker, TOPIC, QUEUES)
@@ -98,7 +105,7 @@ class Victim:
         self.load.run(lambda: self.ledger.count >= wanted)
 
     def kill(self) -> None:
-        self.killed_at = time.monotonic()
+        self.offsets.killed()
         self.broker.kill()
         self.load.drain()
 
@@ -112,7 +119,7 @@ class Victim:
         assert not self.read_back.duplicated
         assert not self.read_back.out_of_order
         assert_keys_found(self.broker.address, self.ledger, self.dice)
-        self.offsets.check(self.broker.address, self.killed_at)
+        self.offsets.check(self.broker.address)
 
 
 # -- moments of death
@@ -146,15 +153,15 @@ def in_recovery(victim: Victim) -> None:
     """Again and again, as soon as the new process has opened so many files of the store."""
     under_load(victim)
     for _ in range(victim.dice.randint(1, 3)):
-        files = victim.dice.randint(1, sum(path.is_file() for path in store_of(victim.broker).rglob("*")))
-        _start_and_kill(victim.broker, lambda: _open_files(victim.broker) >= files)
+        files = sum(path.is_file() for path in store_of(victim.broker).rglob("*"))
+        _start_and_kill(victim.broker, open_files=victim.dice.randint(1, files))
 
 
 def right_after_the_start(victim: Victim) -> None:
     """Several in a row, before a single message or after a few."""
     under_load(victim)
     for _ in range(victim.dice.randint(1, 3)):
-        _start_and_kill(victim.broker, lambda: False)
+        _start_and_kill(victim.broker)
     start_until_answer(victim.broker)
     victim.acknowledge(victim.dice.randint(1, 20))
     victim.kill()
@@ -169,11 +176,16 @@ MOMENTS: tuple[Callable[[Victim], None], ...] = (
 )
 
 
-def _start_and_kill(broker: Server, moment: Callable[[], bool]) -> None:
-    """Killed when the moment has come, at the latest with its first answer."""
+def _start_and_kill(broker: Server, open_files: int | None = None) -> None:
+    """Killed when it has opened so many files of its store, at the latest with its first answer."""
     broker.start()
-    what = f"moment to kill {broker.name}"
-    wait_for(what, lambda: moment() or _answers(broker), within_s=60.0, detail=broker.tail, look_again_s=0.001)
+    wait_for(
+        f"moment to kill {broker.name}",
+        lambda: (open_files is not None and _open_files(broker) >= open_files) or _answers(broker),
+        within_s=60.0,
+        detail=broker.tail,
+        look_again_s=0.001,
+    )
     broker.kill()
 
 
@@ -188,9 +200,9 @@ def _open_files(broker: Server) -> int:
     """Of its store."""
     count = 0
     store = str(store_of(broker))
-    for descriptor in os.scandir(f"/proc/{broker.pid}/fd"):
+    for descriptor in Path(f"/proc/{broker.pid}/fd").iterdir():
         try:
-            count += os.readlink(descriptor.path).startswith(store)
+            count += str(descriptor.readlink()).startswith(store)
         except FileNotFoundError:
             continue
     return count

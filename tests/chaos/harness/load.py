@@ -86,7 +86,7 @@ class Ledger:
 
 class _Request(NamedTuple):
     first: int
-    count: int
+    messages: int
     delayed: bool
     queue_id: int
 
@@ -245,9 +245,9 @@ class Load:
             return
         queue_id, offset = int(fields["queueId"]), int(fields["queueOffset"])
         assert queue_id == request.queue_id
-        for index in range(request.count):
+        for index in range(request.messages):
             ledger.acknowledged[request.first + index] = Place(TOPIC, queue_id, offset + index)
-        self.last_queue_offsets[queue_id] = offset + request.count - 1
+        self.last_queue_offsets[queue_id] = offset + request.messages - 1
 
 
 def _properties(number: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.interop.harness import wire
@@ -20,6 +19,7 @@ from rmq.remoting.codes import RequestCode
 
 if TYPE_CHECKING:
     import re
+    from pathlib import Path
 
 ANSWER_WITHIN_S = 90.0
 IN_SYNC_WITHIN_S = 60.0
