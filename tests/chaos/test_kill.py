@@ -20,11 +20,13 @@ from tests.chaos.harness.nodes import (
     start_until_answer,
     store_of,
 )
+from tests.chaos.harness.pair import Pair
 from tests.chaos.harness.read_back import ReadBack, assert_keys_found
 from tests.interop.harness.waiting import wait_for
 
 from rmq.client.admin import AdminClient
 from rmq.remoting.bodies import SubscriptionGroupConfig
+from rmq.remoting.codes import ResponseCode
 
 if TYPE_CHECKING:
     import random
@@ -230,3 +232,83 @@ def test_everything_acknowledged_survives_kill_9(
 def _all_delivered(victim: Victim) -> bool:
     victim.read_back.read(victim.broker.address)
     return not victim.read_back.undelivered()
+
+
+# -- a pair in sync double write
+
+
+def master_dies(pair: Pair) -> None:
+    pair.acknowledge(pair.dice.randint(500, 2000))
+    pair.master.kill()
+    pair.load.drain()
+    pair.read_back(pair.slave)
+    pair.restart(pair.master)
+
+
+def master_dies_at_the_roll_of_a_log_file(pair: Pair) -> None:
+    pair.acknowledge(100)
+    file = pair.load.last_physical_offset // LOG_FILE_BYTES + 1
+    pair.load.run(lambda: pair.load.last_physical_offset // LOG_FILE_BYTES >= file)
+    pair.master.kill()
+    pair.load.drain()
+    pair.read_back(pair.slave)
+    pair.restart(pair.master)
+
+
+def master_dies_again_on_its_return(pair: Pair) -> None:
+    """Before it serves, or with its slave half connected."""
+    pair.acknowledge(pair.dice.randint(500, 1500))
+    pair.master.kill()
+    pair.load.drain()
+    files = sum(path.is_file() for path in store_of(pair.master).rglob("*"))
+    _start_and_kill(pair.master, open_files=pair.dice.randint(1, files))
+    _start_and_kill(pair.master)
+    pair.read_back(pair.slave)
+    pair.restart(pair.master)
+
+
+def slave_dies(pair: Pair) -> None:
+    """The master's answers say so; nothing of what follows is promised until the slave is back."""
+    pair.acknowledge(pair.dice.randint(500, 2000))
+    pair.slave.kill()
+    unsafe = pair.ledger.codes[ResponseCode.FLUSH_SLAVE_TIMEOUT]
+    pair.load.run(lambda: pair.ledger.codes[ResponseCode.FLUSH_SLAVE_TIMEOUT] > unsafe)
+    pair.load.settle()
+    pair.restart(pair.slave)
+
+
+def both_die(pair: Pair) -> None:
+    pair.acknowledge(pair.dice.randint(500, 2000))
+    first, second = pair.dice.sample(pair.servers, 2)
+    first.kill()
+    second.kill()
+    pair.load.drain()
+    for server in pair.dice.sample(pair.servers, 2):
+        pair.restart(server)
+
+
+# Of seven rounds the master alone dies in five.
+PAIR_MOMENTS: tuple[Callable[[Pair], None], ...] = (
+    master_dies,
+    both_die,
+    slave_dies,
+    master_dies_again_on_its_return,
+    master_dies,
+    master_dies_at_the_roll_of_a_log_file,
+    master_dies,
+)
+
+
+@pytest.mark.timeout(7200)
+def test_a_pair_in_sync_double_write_survives_kill_9_of_each_and_both(
+    tmp_path: Path, sized: Sized, dice: random.Random, print_figures: PrintFigures
+) -> None:
+    with Nodes(tmp_path) as nodes:
+        pair = Pair(nodes, dice)
+        in_sync_s = []
+        for number in sized(3, 140):
+            PAIR_MOMENTS[number % len(PAIR_MOMENTS)](pair)
+            pair.figures.rounds += 1
+            in_sync_s.append(pair.converge())
+        print_figures(f"{pair.finish()}; in sync again within {max(in_sync_s):.1f} s")
+        assert pair.figures.lost == 0
