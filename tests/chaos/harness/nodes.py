@@ -88,8 +88,12 @@ def configure(server: Server, **settings: str) -> None:
 
 def configure_broker(server: Server, **settings: str) -> None:
     """With haListenPort, and a store in the server's directory."""
-    store = {"haListenPort": str(server.port + 1), "storePathRootDir": str(store_of(server))}
+    store = {"haListenPort": str(ha_port_of(server)), "storePathRootDir": str(store_of(server))}
     configure(server, **(_BROKER | store | settings))
+
+
+def ha_port_of(broker: Server) -> int:
+    return broker.port + 1
 
 
 def store_of(broker: Server) -> Path:

@@ -13,6 +13,7 @@ from .nodes import (
     assert_equal_logs,
     configure_broker,
     create_topic,
+    ha_port_of,
     start_until_answer,
     wait_in_sync,
     wait_topic,
@@ -25,15 +26,22 @@ if TYPE_CHECKING:
     from tests.interop.harness.server import Server
 
     from .nodes import Nodes
+    from .relay import Relay
 
 DELIVERED_WITHIN_S = 60.0
 
 
 class Pair:
-    """Up, and every slave in sync. haMasterAddress of a slave: by a relay where one is given."""
+    """Up, and every slave in sync. The first slave follows through the relay, where there is one."""
 
     def __init__(
-        self, nodes: Nodes, dice: random.Random, *, slaves: int = 1, in_sync_replicas: int = 2, relay_port: int = 0
+        self,
+        nodes: Nodes,
+        dice: random.Random,
+        *,
+        slaves: int = 1,
+        in_sync_replicas: int = 2,
+        relay: Relay | None = None,
     ) -> None:
         names = nodes.name_server().address
         self.dice = dice
@@ -48,10 +56,13 @@ class Pair:
             inSyncReplicas=str(in_sync_replicas),
             flushDelayOffsetInterval="1000",
         )
+        if relay is not None:
+            relay.target = ha_port_of(self.master)
         self.slaves = [nodes.broker(f"broker-a-s{number}") for number in range(1, slaves + 1)]
         for number, slave in enumerate(self.slaves, 1):
-            relayed = {"haMasterAddress": f"127.0.0.1:{relay_port}"} if relay_port and number == 1 else {}
-            settings = {"brokerRole": "SLAVE", "brokerId": str(number), "slaveReadEnable": "true"} | relayed
+            settings = {"brokerRole": "SLAVE", "brokerId": str(number), "slaveReadEnable": "true"}
+            if relay is not None and slave is self.slave:
+                settings["haMasterAddress"] = f"127.0.0.1:{relay.port}"
             configure_broker(slave, namesrvAddr=names, **settings)
         self._read_backs = {server.name: ReadBack(self.ledger) for server in self.servers}
         for server in self.servers:

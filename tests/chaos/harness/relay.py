@@ -23,11 +23,11 @@ _START_WITHIN_S = 10.0
 
 
 class Relay:
-    """A context. Listens on 127.0.0.1:port for 127.0.0.1:target."""
+    """A context. Listens on 127.0.0.1:port for 127.0.0.1:target; set `target` before anybody connects."""
 
-    def __init__(self, port: int, target: int) -> None:
+    def __init__(self, port: int) -> None:
         self.port = port
-        self._target = target
+        self.target = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=f"relay-{port}")
         self._started = threading.Event()
@@ -119,7 +119,7 @@ class Relay:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Both directions, until one of them ends."""
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         self._writers.add(far_writer)
         pumps = [asyncio.ensure_future(self._pump(*ends)) for ends in ((reader, far_writer), (far_reader, writer))]
         try:
