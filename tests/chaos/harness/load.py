@@ -34,8 +34,9 @@ DELAYED_TOPIC, DELAYED_QUEUES = "ChaosLate", 2
 CONNECTIONS = 4
 OUTSTANDING = 24
 KEYED_EACH = 4
-# Of what an application sends, most is small; the last size fills a commit log file of the tests within a few messages.
-_SIZES = [(40, 200)] * 60 + [(900, 1100)] * 25 + [(4096, 4096)] * 12 + [(60_000, 70_000)] * 2 + [(300_000, 300_000)]
+# Of what an application sends, most is small; the last one fills a commit log file of the tests with a few messages.
+_SIZES = ((40, 200), (900, 1100), (4096, 4096), (60_000, 70_000), (300_000, 300_000))
+_WEIGHTS = (600, 320, 75, 4, 1)
 _ONE_IN_BATCH, _ONE_IN_DELAYED = 12, 50
 
 _HEAD = struct.Struct(">QII")
@@ -211,7 +212,7 @@ class Load:
             return self._batch(sender, queue_id, dice.randrange(2, 20))
         delayed = dice.randrange(_ONE_IN_DELAYED) == 0
         number = self._take_numbers(1)
-        body = body_of(number, sender, dice.randint(*dice.choice(_SIZES)))
+        body = body_of(number, sender, dice.randint(*dice.choices(_SIZES, _WEIGHTS)[0]))
         request = _Request(number, 1, delayed, queue_id)
         if delayed:
             return request, _command(DELAYED_TOPIC, queue_id % DELAYED_QUEUES, "DELAY\x011\x02", body)

@@ -110,16 +110,10 @@ def start_until_answer(broker: Server) -> float:
     """Seconds from the start of the process until it answers."""
     started = time.monotonic()
     broker.start()
-    wait_answers(broker)
+    # Its own line first: what answers at its address could be another process.
+    broker.wait_booted()
+    wait_for(f"answer of {broker.name}", lambda: answers(broker), within_s=ANSWER_WITHIN_S, detail=broker.tail)
     return time.monotonic() - started
-
-
-def wait_answers(broker: Server) -> None:
-    def look() -> bool:
-        assert broker.is_alive, f"{broker.name} ended before it answered\n{broker.tail()}"
-        return answers(broker)
-
-    wait_for(f"answer of {broker.name}", look, within_s=ANSWER_WITHIN_S, detail=broker.tail)
 
 
 def create_topic(broker: Server, topic: str, queues: int) -> None:
