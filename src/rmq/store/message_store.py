@@ -92,7 +92,11 @@ class MessageStore:
         self._reads = 0
         self._log = CommitLog(disk, config.commit_log_directory, config.mapped_file_size_commit_log)
         self._queues = ConsumeQueueStore(disk, config)
-        self._index = IndexService(config, disk, reactor, self._log) if config.message_index_enable else None
+        self._index: IndexService | None = None
+        if config.message_index_enable:
+            self._index = IndexService(
+                config, disk, reactor, self._log, complete_up_to=lambda: self._commits.dispatched
+            )
         self._stats = StoreStats(reactor.clock.now_ms())
         self._reader = MessageReader(self._log, config)
         self.mending = Mending(self._log, self._queues, self._reader)
@@ -189,6 +193,8 @@ class MessageStore:
         self._is_running = True
         self._flush.start()
         self._clean.start()
+        if self._index is not None:
+            self._index.start()
         self._decide_accepting()
         self._sample()
 
@@ -446,9 +452,12 @@ class MessageStore:
             else:
                 done(self._read_found(outcome, topic, key, is_tag=is_tag))
 
-        index.queries += 1
-        query = index.query(topic, key, between_ms, max_count=max_count, is_tag=is_tag)
-        self._reactor.run_blocking(query.run, found)
+        def search() -> None:
+            index.queries += 1
+            query = index.query(topic, key, between_ms, max_count=max_count, is_tag=is_tag)
+            self._reactor.run_blocking(query.run, found)
+
+        index.when_complete(search)
 
     def _read_found(self, found: FoundOffsets, topic: str, key: str, *, is_tag: bool) -> QueryMessageResult:
         """The newest as far as they fit. A hash is not a key: records of other keys are left out here, which Apache
