@@ -120,7 +120,7 @@ class Victim:
         assert not missing, f"{len(missing)} acknowledged messages are lost, the first: {missing[:3]}"
         assert not self.read_back.duplicated
         assert not self.read_back.out_of_order
-        assert_keys_found(self.broker.address, self.ledger, self.dice)
+        assert_keys_found(self.broker, self.ledger, self.dice)
         self.offsets.check(self.broker.address)
 
 

@@ -11,6 +11,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.interop.harness.waiting import wait_for
+
 from rmq.client.remoting_client import RemotingClient
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.command import RemotingCommand
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.chaos.figures import Figures
+    from tests.interop.harness.server import Server
 
 _TIMEOUT_MS = 60_000
 _PULL_MESSAGES = 512
 _KEY_QUERIES = 10
+_INDEXED_WITHIN_S = 60.0
 _FOREVER_MS = 1 << 50
 
 # SUSPEND is off: a queue that is shorter than it says answers at once. SUBSCRIPTION: the filter is in the request.
@@ -142,18 +146,27 @@ class ReadBack:
                 queue.last_numbers[sender] = number
 
 
-def assert_keys_found(address: str, ledger: Ledger, dice: random.Random) -> None:
-    """Some of the acknowledged messages with a key are found by it."""
+def assert_keys_found(broker: Server, ledger: Ledger, dice: random.Random) -> None:
+    """Some of the acknowledged messages with a key are found by it, as soon as the index has caught up."""
     keyed = [number for number in ledger.acknowledged if key_of(number)]
-    with RemotingClient(address, _TIMEOUT_MS) as client:
+    with RemotingClient(broker.address, _TIMEOUT_MS) as client:
         for number in dice.sample(keyed, min(_KEY_QUERIES, len(keyed))):
-            fields = {"topic": TOPIC, "key": f"key-{number}", "maxNum": "32", "beginTimestamp": "0"}
-            answer = client.invoke(
-                RemotingCommand.request(RequestCode.QUERY_MESSAGE, fields | {"endTimestamp": str(_FOREVER_MS)})
+            wait_for(
+                f"key-{number} at {ledger.acknowledged[number]}",
+                lambda number=number: _places_by_key(client, number) == [ledger.acknowledged[number]],  # type: ignore[misc]
+                within_s=_INDEXED_WITHIN_S,
+                detail=broker.tail,
             )
-            assert answer.code == ResponseCode.SUCCESS, f"key-{number}: {answer}"
-            found = [Place(TOPIC, message.queue_id, message.queue_offset) for message in decode_records(answer.body)]
-            assert found == [ledger.acknowledged[number]], f"key-{number}: {found}"
+
+
+def _places_by_key(client: RemotingClient, number: int) -> list[Place]:
+    fields = {"topic": TOPIC, "key": f"key-{number}", "maxNum": "32", "beginTimestamp": "0"}
+    request = RemotingCommand.request(RequestCode.QUERY_MESSAGE, fields | {"endTimestamp": str(_FOREVER_MS)})
+    answer = client.invoke(request)
+    if answer.code == ResponseCode.QUERY_NOT_FOUND:
+        return []
+    assert answer.code == ResponseCode.SUCCESS, f"key-{number}: {answer}"
+    return [Place(TOPIC, message.queue_id, message.queue_offset) for message in decode_records(answer.body)]
 
 
 def _end_request(queue: _Queue) -> RemotingCommand:
