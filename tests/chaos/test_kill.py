@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.chaos.figures import Figures
-from tests.chaos.harness.load import DELAYED_QUEUES, DELAYED_TOPIC, QUEUES, TOPIC, Ledger, Load
+from tests.chaos.harness.load import DELAYED_QUEUES, DELAYED_TOPIC, QUEUES, TOPIC, Ledger, Load, send_one
 from tests.chaos.harness.nodes import (
     LOG_FILE_BYTES,
     Nodes,
@@ -141,12 +141,18 @@ def at_the_roll_of_a_log_file(victim: Victim) -> None:
 
 
 def in_a_checkpoint(victim: Victim) -> None:
-    """Removing a topic writes one; the kill follows within so many acknowledgements."""
+    """Removing a topic that has a message writes one; the kill follows within so many acknowledgements."""
     create_topic(victim.broker, "Doomed", 1)
+    hint = store_of(victim.broker) / "queueCheckpoint.json"
     with AdminClient("") as admin:
+        send_one(victim.broker.address, "Doomed")
         victim.acknowledge(victim.dice.randint(500, 1500))
-        wanted = victim.ledger.count + victim.dice.choice([0, 20, 100, 400])
+        before = hint.stat().st_ino
         admin.delete_topic(victim.broker.address, "Doomed")
+    if victim.dice.random() < 0.5:
+        # Half of them behind it, so that the next start has it.
+        victim.load.run(lambda: hint.stat().st_ino != before)
+    wanted = victim.ledger.count + victim.dice.choice([0, 20, 100, 400])
     victim.load.run(lambda: victim.ledger.count >= wanted)
     victim.kill()
 

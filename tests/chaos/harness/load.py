@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from rmq.client.address import parse_address
+from rmq.client.remoting_client import RemotingClient
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.command import RemotingCommand
 from rmq.remoting.frame import FrameDecoder
@@ -249,6 +250,13 @@ class Load:
         for index in range(request.messages):
             ledger.acknowledged[request.first + index] = Place(TOPIC, queue_id, offset + index)
         self.last_queue_offsets[queue_id] = offset + request.messages - 1
+
+
+def send_one(address: str, topic: str) -> None:
+    """A message that is no part of any ledger. Raises ResponseError where it is not acknowledged."""
+    command = _command(topic, 0, "", b"one")
+    with RemotingClient(address) as client:
+        client.call(command.code, command.ext_fields, command.body)
 
 
 def _properties(number: int) -> str:
