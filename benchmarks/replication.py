@@ -12,7 +12,11 @@ sends an empty slave its last file only. "CPU-s" is what the two processes used 
 
 To reach: 100 MB/s at 1 KiB bodies.
 
-FIGURES
+Measured on 2 cores (AMD EPYC, VM) that ten times as many processes wanted, Python 3.11.2, OpenJDK 17, so by CPU time:
+
+    python 1 KiB bodies: CPU-s per 100 MB: master 0.38, slave 1.16
+    python 128 B bodies: CPU-s per 100 MB: master 0.61, slave 2.94
+    apache 1 KiB bodies: CPU-s per 100 MB: master 1.16, slave 1.35
 """
 
 from __future__ import annotations
