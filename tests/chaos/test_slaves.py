@@ -5,6 +5,7 @@ nothing is lost when they are back. Real processes; the line between them is a r
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,12 +39,12 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
         yield made
 
 
+@dataclass(frozen=True)
 class Line:
     """A pair whose slave follows through a relay."""
 
-    def __init__(self, relay: Relay, pair: Pair) -> None:
-        self.relay = relay
-        self.pair = pair
+    relay: Relay
+    pair: Pair
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def line(nodes: Nodes, dice: random.Random) -> Iterator[Line]:
         yield Line(relay, Pair(nodes, dice, relay=relay))
 
 
-def one_send(pair: Pair) -> tuple[int, float]:
+def burst(pair: Pair) -> tuple[int, float]:
     """One burst of sends that begins now and ends with its last answer: how many were acknowledged, seconds."""
     before, started = pair.ledger.count, time.monotonic()
     pair.load.connect(pair.master.address)
@@ -64,7 +65,7 @@ def one_send(pair: Pair) -> tuple[int, float]:
 def assert_nothing_is_promised(pair: Pair) -> None:
     """Sends are stored and answered FLUSH_SLAVE_TIMEOUT, after slaveTimeout and not before."""
     unsafe = pair.ledger.codes[UNSAFE]
-    acknowledged, seconds = one_send(pair)
+    acknowledged, seconds = burst(pair)
     assert acknowledged == 0, f"{acknowledged} sends were acknowledged without a slave"
     assert pair.ledger.codes[UNSAFE] > unsafe
     assert set(pair.ledger.codes) == {UNSAFE}, pair.ledger.codes
@@ -76,7 +77,7 @@ def seconds_until_in_sync(pair: Pair) -> float:
     started = time.monotonic()
     wait_in_sync(pair.master, *pair.slaves)
     unsafe = pair.ledger.codes[UNSAFE]
-    acknowledged, _ = one_send(pair)
+    acknowledged, _ = burst(pair)
     assert acknowledged
     assert pair.ledger.codes[UNSAFE] == unsafe
     return time.monotonic() - started
@@ -124,6 +125,14 @@ def frozen(line: Line) -> None:
     assert_nothing_is_promised(line.pair)
 
 
+def deaf(line: Line) -> None:
+    """The slave gets everything, its reports get nowhere: what the master does not know, it does not promise."""
+    line.relay.freeze(reports_only=True)
+    line.pair.load.settle()
+    assert_nothing_is_promised(line.pair)
+    wait_for("end of the connection without reports", lambda: not lags(line.pair.master), within_s=2 * HOUSEKEEPING_S)
+
+
 def cut(line: Line) -> None:
     line.relay.cut()
     line.pair.load.settle()
@@ -143,14 +152,14 @@ def delayed(line: Line) -> None:
     """Each way takes a while; what is under way when the line is cut was not acknowledged."""
     line.pair.load.settle()
     line.relay.slow_down(delay_s=0.1)
-    acknowledged, seconds = one_send(line.pair)
+    acknowledged, seconds = burst(line.pair)
     assert not acknowledged or seconds >= 0.2
     line.pair.acknowledge(line.pair.dice.randint(1, 100))
     line.relay.cut()
     line.pair.load.settle()
 
 
-FAULTS: tuple[Callable[[Line], None], ...] = (frozen, cut, slow, delayed)
+FAULTS: tuple[Callable[[Line], None], ...] = (frozen, deaf, cut, slow, delayed)
 
 
 @pytest.mark.timeout(3600)
@@ -185,7 +194,7 @@ def test_of_two_slaves_as_many_are_waited_for_as_in_sync_replicas_says(
         one, other = dice.sample(pair.slaves, 2)
         one.freeze()
         if in_sync_replicas == 2:
-            acknowledged, _ = one_send(pair)
+            acknowledged, _ = burst(pair)
             assert acknowledged
             assert not pair.ledger.codes
             pair.read_back(other)

@@ -5,6 +5,7 @@
 |---|---|
 | flowing | what the other end sends, after `delay_s`, at most `bytes_per_s` |
 | frozen | nothing, and its connections stay open: half-open, as behind a router that has died |
+| frozen, reports only | the slave everything, the master nothing |
 | cut | its connections are reset, new ones too; what was under way is gone |
 """
 
@@ -32,8 +33,10 @@ class Relay:
         self._thread = threading.Thread(target=self._run, name=f"relay-{port}")
         self._started = threading.Event()
         self._ended = asyncio.Event()
-        self._flows = asyncio.Event()
-        self._flows.set()
+        # From who has connected (the slave) to the target, and back.
+        self._up, self._down = asyncio.Event(), asyncio.Event()
+        self._up.set()
+        self._down.set()
         self._is_cut = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._delay_s = 0.0
@@ -48,8 +51,13 @@ class Relay:
         self._in_loop(self._ended.set)
         self._thread.join()
 
-    def freeze(self) -> None:
-        self._in_loop(self._flows.clear)
+    def freeze(self, *, reports_only: bool = False) -> None:
+        def freeze() -> None:
+            self._up.clear()
+            if not reports_only:
+                self._down.clear()
+
+        self._in_loop(freeze)
 
     def cut(self) -> None:
         def cut() -> None:
@@ -72,7 +80,8 @@ class Relay:
         def heal() -> None:
             self._is_cut = False
             self._delay_s, self._bytes_per_s = 0.0, 0
-            self._flows.set()
+            self._up.set()
+            self._down.set()
 
         self._in_loop(heal)
 
@@ -108,7 +117,7 @@ class Relay:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
-            await self._flows.wait()
+            await self._down.wait()
             if not self._is_cut:
                 await self._carry(reader, writer)
         except OSError:
@@ -121,7 +130,8 @@ class Relay:
         """Both directions, until one of them ends."""
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         self._writers.add(far_writer)
-        pumps = [asyncio.ensure_future(self._pump(*ends)) for ends in ((reader, far_writer), (far_reader, writer))]
+        directions = ((reader, far_writer, self._up), (far_reader, writer, self._down))
+        pumps = [asyncio.ensure_future(self._pump(*direction)) for direction in directions]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -130,12 +140,12 @@ class Relay:
             self._writers.discard(far_writer)
             far_writer.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event) -> None:
         with contextlib.suppress(OSError):
             while True:
                 data = await reader.read(_CHUNK_BYTES)
                 # Also the end of a stream does not get through a frozen line.
-                await self._flows.wait()
+                await flows.wait()
                 if not data or self._is_cut:
                     return
                 await asyncio.sleep(self._delay_s + (len(data) / self._bytes_per_s if self._bytes_per_s else 0.0))
