@@ -146,7 +146,10 @@ def scan_record(buffer: memoryview, position: int, limit: int, base_offset: int)
         return None
     raw_properties = bytes(buffer[properties:end])
     if raw_properties[-CRC_PROPERTY_BYTES:_CRC_DIGITS_START] == CRC_PREFIX:
-        if crc_digits(crc32(buffer[position : end - CRC_PROPERTY_BYTES])) + b"\x02" != raw_properties[_CRC_DIGITS_START:]:
+        if (
+            crc_digits(crc32(buffer[position : end - CRC_PROPERTY_BYTES])) + b"\x02"
+            != raw_properties[_CRC_DIGITS_START:]
+        ):
             return None
     elif (crc32(buffer[body : body + body_bytes]) & 0x7FFFFFFF != body_crc and body_bytes) or _lacks_its_end(
         buffer[position:end], raw_properties
