@@ -157,6 +157,8 @@ class MessageReader:
 
     def _sound(self, queue: ConsumeQueue, queue_offset: int, unit: Unit) -> Unit:
         """The unit as it has to be; a filler where its message is damaged or gone."""
+        if unit.physical_offset in self.damaged:
+            return unit._replace(size=FILLER_SIZE)
         found = self.units.sound(queue, queue_offset, unit)
         if found is not None:
             bits, bit = self._bits_of(found.physical_offset)

@@ -94,7 +94,7 @@ class MessageStore:
         self._index = IndexService(config, disk, reactor, self._log) if config.message_index_enable else None
         self._stats = StoreStats(reactor.clock.now_ms())
         self._reader = MessageReader(self._log, config)
-        self.mending = Mending(self._log, self._queues, self._reader)
+        self.mending = Mending(self._log, self._queues, self._reader, self._index)
         self._waiters = PutWaiters(
             reactor,
             sync_flush_timeout_ms=config.sync_flush_timeout_ms if config.waits_for_flush else None,

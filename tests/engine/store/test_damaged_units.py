@@ -15,6 +15,9 @@ from rmq.store.consume_queue import UNIT, UNIT_BYTES
 if TYPE_CHECKING:
     from tests.engine.fakes import FakeDisk
 
+    from rmq.store import MessageToStore
+    from rmq.store.query_message import QueryMessageResult
+
 UnitChange = Callable[[int, int, int], tuple[int, int, int]]
 
 COUNT = 60
@@ -131,3 +134,43 @@ def test_a_flipped_bit_in_the_crc_property_itself_is_seen(behind_the_end: int) -
     position = results[1].physical_offset - behind_the_end
     disk.corrupt(log_path(), position, bytes((disk.read_bytes(log_path())[position] ^ 4,)))
     assert [one.queue_offset for one in StoreCase(disk).read_all()] == [1, 2]
+
+
+def keyed(number: int) -> MessageToStore:
+    one = message(number)
+    return one._replace(properties=f"{one.properties}KEYS\x01key{number}\x02")
+
+
+def found_by_key(case: StoreCase, number: int, between_ms: tuple[int, int] = (0, 1 << 62)) -> int:
+    found: list[QueryMessageResult] = []
+    case.store.query_message("T", f"key{number}", between_ms, found.append, max_count=32)
+    case.reactor.run_until(lambda: bool(found))
+    return len(found[0].frames)
+
+
+def test_a_mended_message_is_found_by_key_at_once_and_hides_no_other() -> None:
+    case = StoreCase()
+    results = [case.put(keyed(number)) for number in range(5)]
+    times = [case.reactor.clock.now_ms()]
+    start, end = results[1].physical_offset, results[2].physical_offset
+    record = bytes(case.store.read_log(start, end - start))
+    disk = case.kill()
+    disk.corrupt(log_path(), start + 90, b"\xff\xff")
+    disk.remove(ROOT / "queueCheckpoint.json")
+    case = StoreCase(disk)
+    case.reactor.run_for(60_000)
+    case.put(keyed(5))
+    times.append(case.reactor.clock.now_ms())
+    assert [found_by_key(case, number) for number in range(6)] == [1, 0, 1, 1, 1, 1]
+    case.store.mending.mend((start, end), record)
+    case.put(keyed(6))
+    wanted = [1] * 7
+    assert [found_by_key(case, number) for number in range(7)] == wanted
+    # The tag's entries are one chain: what is late does not end the search for what is new.
+    assert found_by_key(case, 5, (times[1] - 2000, times[1] + 2000)) == 1
+    case = StoreCase(case.stop())
+    assert [found_by_key(case, number) for number in range(7)] == wanted
+    case.put(keyed(7))
+    case.reactor.run_for(70_000)
+    case = StoreCase(case.kill())
+    assert [found_by_key(case, number) for number in range(8)] == [1] * 8
