@@ -91,11 +91,7 @@ class MessageStore:
         self._reads = 0
         self._log = CommitLog(disk, config.commit_log_directory, config.mapped_file_size_commit_log)
         self._queues = ConsumeQueueStore(disk, config)
-        self._index: IndexService | None = None
-        if config.message_index_enable:
-            self._index = IndexService(
-                config, disk, reactor, self._log, complete_up_to=lambda: self._commits.dispatched
-            )
+        self._index = self._make_index()
         self._stats = StoreStats(reactor.clock.now_ms())
         self._reader = MessageReader(self._log, config)
         self.mending = Mending(self._log, self._queues, self._reader, self._index)
@@ -567,6 +563,13 @@ class MessageStore:
         }
 
     # -- inside
+
+    def _make_index(self) -> IndexService | None:
+        if not self.config.message_index_enable:
+            return None
+        return IndexService(
+            self.config, self._disk, self._reactor, self._log, complete_up_to=lambda: self._commits.dispatched
+        )
 
     @property
     def _is_slave(self) -> bool:
