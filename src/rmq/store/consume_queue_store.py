@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..remoting.java_hash import tag_hash
 from ..remoting.message import RECORD_MIN_BYTES
-from .consume_queue import ConsumeQueue
+from .consume_queue import FILLER_SIZE, ConsumeQueue
 from .errors import StoreError
 from .record import tags_of
 
@@ -79,6 +79,17 @@ class ConsumeQueueStore:
         if not record.has_unit:
             return None
         return self.table.get((record.topic.decode("utf-8", "replace"), record.queue_id))
+
+    def end_in(self, start: int, end: int) -> int:
+        """Where the last message ends that a queue has in this range of the log; 0 where there is none."""
+        last = 0
+        for queue in self:
+            after = queue.bisect(queue.first_stored, lambda physical_offset, _: physical_offset < end)
+            if after > queue.first_stored:
+                physical_offset, size, _ = queue.unit(after - 1)
+                if physical_offset >= start and size != FILLER_SIZE and physical_offset + size <= end:
+                    last = max(last, physical_offset + size)
+        return last
 
     @staticmethod
     def tags_code(queue: ConsumeQueue, record: ScannedRecord) -> int:

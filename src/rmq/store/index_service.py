@@ -184,6 +184,25 @@ class IndexService:
         if len(self._ready) >= BUILD_RECORDS:
             self.build()
 
+    def add_late(self, record: ScannedRecord) -> None:
+        """A record that was damaged when its turn came and is whole again. Its entries come behind newer ones, and with
+        the newest one's time: a reader, Apache's too, follows a slot's entries back in time and ends at the first one
+        that is too old."""
+        self.build()
+        if not self._files or record.sys_flag & TRANSACTION_TYPE_MASK == TRANSACTION_ROLLBACK_TYPE:
+            self.add_scanned(record)
+            return
+        if self._failed or (self._behind_from is not None and record.physical_offset >= self._behind_from):
+            return
+        first, newest = len(self._files) - 1, self._files[-1].header
+        end, end_ms = newest.end_physical_offset, max(newest.end_timestamp_ms, record.store_timestamp_ms)
+        keys = self._keys.of(record.topic.decode("utf-8", "replace"))
+        hashes = keys.hashes(record.properties.decode("utf-8", "replace"))
+        self._put([(one, record.physical_offset, end_ms) for one in hashes])
+        for file in self._files[first:]:
+            # Up to where the log is indexed, which this record does not change.
+            file.header.end_physical_offset = max(file.header.end_physical_offset, end)
+
     # -- while messages come
 
     def commit(self) -> None:
@@ -455,7 +474,8 @@ class IndexQuery:
 
     def run(self) -> FoundOffsets:
         """Blocking. Raises OSError."""
-        found: list[int] = []
+        # A record that was mended may have entries twice.
+        found: set[int] = set()
         looked_at = 0
         begin_ms, end_ms = self.between_ms
         for chain in self.chains:
@@ -464,7 +484,7 @@ class IndexQuery:
                 if physical_offset < self.min_physical_offset or looked_at > QUERY_ENTRIES_MAX:
                     break
                 if key_hash == self.key_hash and begin_ms <= stored_ms <= end_ms:
-                    found.append(physical_offset)
+                    found.add(physical_offset)
                 if stored_ms < begin_ms or len(found) >= self.max_count:
                     break
             if len(found) >= self.max_count:

@@ -184,6 +184,10 @@ class LogRecovery:
             if queue.is_empty or queue.last_physical_offset < start:
                 continue
             kept = queue.bisect(queue.first_stored, lambda physical_offset, _: physical_offset < start)
+            if self._hint is not None and start >= self._hint.physical_offset:
+                # Units that the checkpoint has seen are of records below it, whatever a damaged one says.
+                seen_end = self._hint.queues.get((queue.topic, queue.queue_id), (0, 0))[1]
+                kept = max(kept, min(seen_end, queue.max_offset))
             if kept == queue.first_stored:
                 # All of it is made again, and then from where the log says that it begins.
                 queue.clear()

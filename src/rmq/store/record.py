@@ -113,7 +113,7 @@ def scan_record(buffer: memoryview, position: int, limit: int, base_offset: int)
     none.
 
     Checked: magic, sizes, its own physical offset, and the whole-record CRC where the record carries one, else the CRC
-    of the body.
+    of the body, and that the end of the properties was written.
     """
     if limit - position < RECORD_MIN_BYTES:
         return None
@@ -146,9 +146,14 @@ def scan_record(buffer: memoryview, position: int, limit: int, base_offset: int)
         return None
     raw_properties = bytes(buffer[properties:end])
     if raw_properties[-CRC_PROPERTY_BYTES:_CRC_DIGITS_START] == CRC_PREFIX:
-        if crc_digits(crc32(buffer[position : end - CRC_PROPERTY_BYTES])) != raw_properties[_CRC_DIGITS_START:-1]:
+        if (
+            crc_digits(crc32(buffer[position : end - CRC_PROPERTY_BYTES])) + b"\x02"
+            != raw_properties[_CRC_DIGITS_START:]
+        ):
             return None
-    elif crc32(buffer[body : body + body_bytes]) & 0x7FFFFFFF != body_crc and body_bytes:
+    elif (crc32(buffer[body : body + body_bytes]) & 0x7FFFFFFF != body_crc and body_bytes) or _lacks_its_end(
+        buffer[position:end], raw_properties
+    ):
         return None
     return ScannedRecord(
         physical_offset,
@@ -160,6 +165,19 @@ def scan_record(buffer: memoryview, position: int, limit: int, base_offset: int)
         bytes(buffer[topic : properties - 2]),
         raw_properties,
     )
+
+
+def _lacks_its_end(record: memoryview, properties: bytes) -> bool:
+    """Of a record that carries no whole-record CRC: whether it was torn, or carried one whose name is damaged.
+
+    Bytes that never reached the disk are zeros, and neither topic nor properties end in one: Apache 5 ends each
+    property with 0x02, Apache 4.9 leaves out the last one, so that the last character of a value stands there."""
+    if not properties:
+        return not record[-PROPERTIES_LENGTH.size - 1]
+    if not properties[-1]:
+        return True
+    digits = properties[_CRC_DIGITS_START:-1]
+    return digits.isdigit() and crc_digits(crc32(record[:-CRC_PROPERTY_BYTES])) == digits
 
 
 def is_blank(buffer: memoryview, position: int, limit: int) -> bool:
