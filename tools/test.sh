@@ -89,6 +89,9 @@ end_parts() {
 
 chaos_parts() {
     part simulator make simulator SIMULATOR_SEEDS=500
+    part damage .venv/bin/pytest -q --full tests/chaos/test_damage.py
+    part damage-table .venv/bin/pytest -q --full tests/chaos/test_damage_table.py
+    part full-disk .venv/bin/pytest -q --full tests/chaos/test_full_disk.py tests/chaos/test_fsync_error.py
 }
 
 chaos() {
