@@ -101,6 +101,9 @@ chaos_parts() {
     chaos_batches kill 4 tests/chaos/test_kill.py -k test_everything_acknowledged
     chaos_batches sync-kill 4 tests/chaos/test_kill.py -k test_a_pair
     chaos_batches slaves 2 tests/chaos/test_slaves.py
+    part damage .venv/bin/pytest -q --full tests/chaos/test_damage.py
+    part damage-table .venv/bin/pytest -q --full tests/chaos/test_damage_table.py
+    part full-disk .venv/bin/pytest -q --full tests/chaos/test_full_disk.py tests/chaos/test_fsync_error.py
 }
 
 chaos() {
