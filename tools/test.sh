@@ -87,8 +87,20 @@ end_parts() {
     if [ "${#failed[@]}" -gt 0 ]; then die "failed: ${failed[*]}"; fi
 }
 
+# chaos_batches NAME COUNT PYTEST_ARGUMENTS...: the rounds of some tests in so many parts.
+chaos_batches() {
+    local name=$1 count=$2 batch
+    shift 2
+    for ((batch = 1; batch <= count; batch++)); do
+        part "$name-$batch" .venv/bin/pytest -q --full --batch "$batch/$count" "$@"
+    done
+}
+
 chaos_parts() {
     part simulator make simulator SIMULATOR_SEEDS=500
+    chaos_batches kill 4 tests/chaos/test_kill.py -k test_everything_acknowledged
+    chaos_batches sync-kill 4 tests/chaos/test_kill.py -k test_a_pair
+    chaos_batches slaves 2 tests/chaos/test_slaves.py
 }
 
 chaos() {

@@ -161,14 +161,23 @@ class BrokerController:
     def load(self) -> None:
         """Blocking. Raises StoreError (one line) and OSError."""
         self.store.load()
-        context = self.context
         try:
-            context.overrides.load()
+            self._load_tables()
         except OverridesError as error:
             self.store.shutdown()
             raise StoreError(str(error)) from None
+        except (StoreError, OSError):
+            # Loaded, so it has to be put away: an abort file would say that it crashed.
+            self.store.shutdown()
+            raise
+
+    def _load_tables(self) -> None:
+        context = self.context
+        context.overrides.load()
         for manager in context.stored_tables:
             manager.load()
+        if not context.topics.was_stored:
+            context.topics.derive(self.store.queues())
         context.auth_metadata.init_users(first_user(self.config), self._inner_credentials)
         if context.timer is not None:
             context.timer.load()
@@ -245,20 +254,20 @@ class BrokerController:
     def _make_context(self, settings: Mapping[str, SettingValue], delay_levels_ms: tuple[int, ...]) -> BrokerContext:
         config, reactor, dice = self.config, self._reactor, self._environment.dice
 
-        def file(name: str, *, private: bool = False) -> ConfigManager:
+        def file(name: str, *, private: bool = False, is_derived: bool = False) -> ConfigManager:
             path = Path(config.store_path_root_dir) / "config" / name
-            return ConfigManager(self._environment.disk, path, private=private)
+            return ConfigManager(self._environment.disk, path, private=private, is_derived=is_derived)
 
         def group_changed(group: str, channels: list[Channel]) -> None:
             if config.notify_consumer_ids_changed_enable:
                 notify_consumer_change(group, channels)
 
-        topics = TopicConfigManager(config, reactor, file("topics.json"))
+        topics = TopicConfigManager(config, reactor, file("topics.json", is_derived=True))
         offsets = ConsumerOffsetManager(config, reactor, file("consumerOffset.json"))
         groups = SubscriptionGroupManager(config, reactor, file("subscriptionGroup.json"))
         producers = ProducerManager(config.channel_expired_timeout_ms)
-        filters = ConsumerFilterManager(config, reactor, file("consumerFilter.json"))
-        metrics = TransactionMetrics(reactor, file("transactionMetrics"))
+        filters = ConsumerFilterManager(config, reactor, file("consumerFilter.json", is_derived=True))
+        metrics = TransactionMetrics(reactor, file("transactionMetrics", is_derived=True))
         transactions = TransactionalMessageService(config, self.store, offsets, reactor, metrics)
         auth_metadata = AuthMetadata(reactor, file("auth.json", private=True))
         stats = BrokerStats(reactor.clock, topics.is_system_topic)

@@ -8,7 +8,6 @@ configuration is derived from its queues.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from .master_return import LogFetch
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     Done = Callable[[str], None]
 
 LOOK_MS = 20
-
-_LOG = logging.getLogger("rmq.ha")
 
 
 class Rebuild:
@@ -88,9 +85,7 @@ class Rebuild:
             LogFetch(self._context, self._peer, self._fetched).from_offset(state.min_offset)
 
     def _fetched(self, why: str) -> None:
-        derived = self._context.topics.derive(self._context.store.queues())
-        if derived:
-            _LOG.warning("topics made anew from their queues, look at their settings: %s", ", ".join(derived))
+        self._context.topics.derive(self._context.store.queues())
         self._finish(why)
 
     def _finish(self, why: str) -> None:

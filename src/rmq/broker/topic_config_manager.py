@@ -112,9 +112,9 @@ class TopicConfigManager:
 
     # Administration.
 
-    def derive(self, queues: Mapping[str, Iterable[int]]) -> list[str]:
+    def derive(self, queues: Mapping[str, Iterable[int]]) -> None:
         """Topics that have messages (queue ids by topic) but no configuration, after the table was lost: made anew
-        with as many queues as there are. Returns their names."""
+        with as many queues as there are."""
         lost = {name: max(queue_ids) + 1 for name, queue_ids in queues.items() if name not in self.topics}
         made = [
             TopicConfig(topic_name=name, read_queue_nums=count, write_queue_nums=count)
@@ -122,8 +122,11 @@ class TopicConfigManager:
             if names.check_topic(name) is None
         ]
         if made:
+            log.warning(
+                "topics made anew from their queues, look at their settings: %s",
+                ", ".join(topic.topic_name for topic in made),
+            )
             self._put(made)
-        return [topic.topic_name for topic in made]
 
     def settings_changed(self) -> None:
         """brokerPermission takes away from every topic, autoCreateTopicEnable wants its pattern: name servers look at

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 # Apache removes at most ten files a turn, so that the disk is not busy with deleting alone.
 FILES_PER_TURN_MAX = 10
 
+# How often the disk is looked at while puts are refused for it: they go on soon after there is room again.
+FULL_LOOK_INTERVAL_MS = 1000
+
 # How many turns an administrator's request lasts, as on Apache (manualDeleteFileSeveralTimes).
 TURNS_WHEN_ASKED = 20
 
@@ -93,7 +96,10 @@ class CleanService:
             self._timer.cancel()
 
     def _arm(self) -> None:
-        self._timer = self._reactor.call_later(self._config.clean_resource_interval_ms, self._measure)
+        interval_ms = self._config.clean_resource_interval_ms
+        if self.is_disk_full:
+            interval_ms = min(interval_ms, FULL_LOOK_INTERVAL_MS)
+        self._timer = self._reactor.call_later(interval_ms, self._measure)
 
     def _measure(self) -> None:
         self._reactor.run_blocking(lambda: self._disk.used_ratio(self._config.commit_log_directory), self._measured)

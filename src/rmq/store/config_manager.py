@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_BLANK = b" \t\r\n\0"
+
 
 class ConfigManager:
     """Both calls block."""
 
-    def __init__(self, disk: Disk, path: Path, *, private: bool = False) -> None:
-        """private: the file and its backup are readable by this process's user alone."""
+    def __init__(self, disk: Disk, path: Path, *, private: bool = False, is_derived: bool = False) -> None:
+        """private: the file and its backup are readable by this process's user alone. is_derived: what it holds can be
+        made again, so that damage does not keep the broker from starting."""
         self._private = private
+        self._is_derived = is_derived
         self._disk = disk
         self._path = path
         self._backup = path.with_name(path.name + ".bak")
@@ -41,14 +45,18 @@ class ConfigManager:
 
     def load(self, read: Callable[[Any], Any] | None = None) -> Any | None:
         """The value, or what read makes of it (BodyError: it has another shape), from the backup where the file is
-        missing, empty or damaged; None where both are missing or empty.
+        missing, empty or damaged; None where both are missing, or the file is empty and never had a backup (a crash
+        of Apache's in its first write).
 
-        Raises StoreError, with file and position, where there is text but none of it can be read."""
+        Raises StoreError, with file and position, where neither can be read. What can be made again is None then, and
+        the damaged text is kept in a file `.damaged`."""
         faults = []
+        texts = {}
         for path in (self._path, self._backup):
             try:
-                data = self._disk.read_bytes(path)
-                if not data.strip(b" \t\r\n\0"):
+                data = texts[path] = self._disk.read_bytes(path)
+                if not data.strip(_BLANK):
+                    faults.append(f"{path}: {len(data)} bytes, and no text from byte 0 on")
                     continue
                 value = java_json.loads_bytes(data)
                 if read is not None:
@@ -62,9 +70,17 @@ class ConfigManager:
             if faults:
                 log.warning("%s; its backup is used", faults[0])
             return value
-        if faults:
-            raise StoreError("; ".join(faults) + ": restore one of the two files, or remove both to start without")
-        return None
+        if not faults:
+            return None
+        if self._backup not in texts and not texts[self._path].strip(_BLANK):
+            log.warning("%s; it never had a backup, so it was never written", faults[0])
+            return None
+        if self._is_derived:
+            log.error("%s: what can be made again is made again", "; ".join(faults))
+            kept = self._path.with_name(self._path.name + ".damaged")
+            self._disk.replace_file(kept, texts.get(self._path, b""), private=self._private)
+            return None
+        raise StoreError("; ".join(faults) + ": restore one of the two files, or remove both to start without")
 
     def persist(self, value: object) -> None:
         """Replace the file; the former text becomes the backup. Raises OSError, and then the file is the former one."""

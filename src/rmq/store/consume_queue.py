@@ -46,12 +46,14 @@ class ConsumeQueue:
     """Not for use beside another writer. Methods that touch files may raise OSError."""
 
     __slots__ = (
+        "_checked",
         "_dirty",
         "_files",
         "_room_until",
         "_tail",
         "_tail_start",
         "deliver_delay_ms",
+        "found_end",
         "magic",
         "max_offset",
         "min_offset",
@@ -80,6 +82,9 @@ class ConsumeQueue:
         self.min_offset = 0
         self.max_offset = 0
         self.next_offset = 0
+        self.found_end = 0
+        """Units below it were found on the disk, not made by this process."""
+        self._checked: dict[int, bytearray] = {}
         self._files = MappedFileQueue(disk, directory, file_size_bytes, is_derived=True)
         self._tail = bytearray()
         self._tail_start = 0
@@ -172,6 +177,21 @@ class ConsumeQueue:
             self._files.write(queue_offset * UNIT_BYTES, unit)
             self._dirty.add(self._files.start_of(queue_offset * UNIT_BYTES))
 
+    # -- units that were found on the disk
+
+    def is_unchecked(self, queue_offset: int) -> bool:
+        """The unit was found on the disk and nobody has said since that it stands."""
+        if queue_offset >= self.found_end:
+            return False
+        bits = self._checked.get(queue_offset >> _CHECKED_SHIFT)
+        at = queue_offset & _CHECKED_MASK
+        return bits is None or not bits[at >> 3] & 1 << (at & 7)
+
+    def set_checked(self, queue_offset: int) -> None:
+        bits = self._checked.setdefault(queue_offset >> _CHECKED_SHIFT, bytearray(1 << _CHECKED_SHIFT - 3))
+        at = queue_offset & _CHECKED_MASK
+        bits[at >> 3] |= 1 << (at & 7)
+
     # -- reading
 
     def size_of(self, queue_offset: int) -> int:
@@ -207,16 +227,26 @@ class ConsumeQueue:
 
     def bisect(self, start: int, is_left: Callable[[int, int], bool]) -> int:
         """First queue offset in [start, max_offset] whose unit (physical offset, size) is not left; all left ones come
-        first."""
+        first. One damaged unit does not mislead the search."""
         low, high = start, self.max_offset
         while low < high:
             middle = (low + high) // 2
-            physical_offset, size, _ = self.unit(middle)
-            if is_left(physical_offset, size):
+            if is_left(*self._in_order(middle)):
                 low = middle + 1
             else:
                 high = middle
         return low
+
+    def _in_order(self, queue_offset: int) -> tuple[int, int]:
+        """Physical offset and size of a committed unit. Physical offsets ascend: where this one does not lie between
+        its neighbours', it is damaged, and a neighbour speaks for it."""
+        physical_offset, size, _ = self.unit(queue_offset)
+        has_before = queue_offset > self.first_stored
+        before = self.unit(queue_offset - 1) if has_before else (0, 0, 0)
+        after = self.unit(queue_offset + 1) if queue_offset + 1 < self.max_offset else (_OFFSET_MAX, 0, 0)
+        if before[0] <= physical_offset <= after[0] or before[0] > after[0]:
+            return physical_offset, size
+        return before[:2] if has_before else after[:2]
 
     @property
     def first_stored(self) -> int:
@@ -243,7 +273,7 @@ class ConsumeQueue:
             end = (start // UNIT_BYTES) + units
             if units * UNIT_BYTES < self._files.file_size_bytes:
                 break
-        self.max_offset = self.next_offset = self._tail_start = end
+        self.max_offset = self.next_offset = self._tail_start = self.found_end = end
         self.min_offset = self.first_stored
         self._files.close()
 
@@ -273,6 +303,7 @@ class ConsumeQueue:
         self.next_offset = queue_offset
         self.max_offset = min(self.max_offset, queue_offset)
         self.min_offset = min(self.min_offset, queue_offset)
+        self.found_end = min(self.found_end, queue_offset)
 
     def _cut_files(self, offset: int) -> None:
         self._room_until = 0
@@ -300,7 +331,7 @@ class ConsumeQueue:
         self._files.remove_from(0)
         self._tail.clear()
         self._dirty.clear()
-        self._tail_start = self._room_until = 0
+        self._tail_start = self._room_until = self.found_end = 0
         self.min_offset = self.max_offset = self.next_offset = 0
 
     def close(self) -> None:
@@ -308,5 +339,9 @@ class ConsumeQueue:
 
 
 _NO_UNIT = bytes(UNIT_BYTES)
+_OFFSET_MAX = (1 << 63) - 1
+# Bits that say "checked" are made for 65,536 units at a time.
+_CHECKED_SHIFT = 16
+_CHECKED_MASK = (1 << _CHECKED_SHIFT) - 1
 # A multiple of the unit; most queues are short, so their files are not read to the end.
 _LOAD_BYTES = 4000 * UNIT_BYTES

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..remoting.java_hash import tag_hash
 from ..remoting.message import RECORD_MIN_BYTES
-from .consume_queue import ConsumeQueue
+from .consume_queue import FILLER_SIZE, ConsumeQueue
 from .errors import StoreError
 from .record import tags_of
 
@@ -30,7 +30,8 @@ class ConsumeQueueStore:
         self._directory = config.root / "consumequeue"
         self._file_size_bytes = config.mapped_file_size_consume_queue
         self._delays_ms = config.delay_levels_ms
-        self._by_raw_topic: dict[tuple[bytes, int], ConsumeQueue] = {}
+        self.by_raw_topic: dict[tuple[bytes, int], ConsumeQueue] = {}
+        """Queues that records were dispatched to, by the topic as it stands in the log."""
 
     def load(self) -> None:
         for topic in self._disk.listdir(self._directory):
@@ -64,10 +65,10 @@ class ConsumeQueueStore:
         prepared or rolled back, or claims a place that it cannot have (a StoreError says which)."""
         if not record.has_unit:
             return None
-        queue = self._by_raw_topic.get((record.topic, record.queue_id))
+        queue = self.by_raw_topic.get((record.topic, record.queue_id))
         if queue is None:
             queue = self.make(record.topic.decode("utf-8", "replace"), record.queue_id)
-            self._by_raw_topic[record.topic, record.queue_id] = queue
+            self.by_raw_topic[record.topic, record.queue_id] = queue
         if record.queue_offset != queue.next_offset and not self._fit(queue, record):
             return None
         queue.add(record.physical_offset, record.size, self.tags_code(queue, record))
@@ -78,6 +79,17 @@ class ConsumeQueueStore:
         if not record.has_unit:
             return None
         return self.table.get((record.topic.decode("utf-8", "replace"), record.queue_id))
+
+    def end_in(self, start: int, end: int) -> int:
+        """Where the last message ends that a queue has in this range of the log; 0 where there is none."""
+        last = 0
+        for queue in self:
+            after = queue.bisect(queue.first_stored, lambda physical_offset, _: physical_offset < end)
+            if after > queue.first_stored:
+                physical_offset, size, _ = queue.unit(after - 1)
+                if physical_offset >= start and size != FILLER_SIZE and physical_offset + size <= end:
+                    last = max(last, physical_offset + size)
+        return last
 
     @staticmethod
     def tags_code(queue: ConsumeQueue, record: ScannedRecord) -> int:
@@ -114,7 +126,7 @@ class ConsumeQueueStore:
         keys = [key for key in self.table if key[0] == topic]
         for key in keys:
             self.table.pop(key).clear()
-        self._by_raw_topic.clear()
+        self.by_raw_topic.clear()
         return bool(keys)
 
     def close(self) -> None:

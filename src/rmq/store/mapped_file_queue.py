@@ -11,15 +11,19 @@ Files are sparse and have their full length from the moment they are made. Nothi
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from .errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ..env import Disk, File
+
+log = logging.getLogger(__name__)
 
 NAME_DIGITS = 20
 
@@ -42,18 +46,37 @@ class MappedFileQueue:
         self._open: dict[int, File] = {}
         self._reserved: dict[int, int] = {}
 
-    def load(self) -> None:
+    def load(self, known_end: Callable[[int, int], int]) -> None:
         """Find the files. Raises StoreError for a file of another length and for a gap between two files.
 
-        An empty last file is the trace of a crash between making it and giving it its length: it is removed."""
+        known_end(start, end): up to where this range is known to be in use. A file that was cut behind that (by a copy
+        that left out the zeros) gets its length back. An empty last file is the trace of a crash between making it and
+        giving it its length: it is removed."""
         found = self._names()
-        if found and self._file(found[-1]).size() == 0:
+        if found and self._file(found[-1]).size() == 0 and not known_end(found[-1], found[-1] + self.file_size_bytes):
             self._forget(found.pop())
         for start in found:
+            self._lengthen(start, known_end)
             fault = self._fault(start)
             if fault:
                 raise StoreError(f"{self.directory / file_name(start)}: {fault}")
             self.starts.append(start)
+
+    def _lengthen(self, start: int, known_end: Callable[[int, int], int]) -> None:
+        file = self._file(start)
+        size_bytes = file.size()
+        if size_bytes >= self.file_size_bytes or start % self.file_size_bytes:
+            return
+        used = max(known_end(start, start + self.file_size_bytes) - start, 0)
+        path = self.directory / file_name(start)
+        if used > size_bytes:
+            raise StoreError(
+                f"{path}: {size_bytes} bytes long instead of {self.file_size_bytes}, and messages are known up to byte"
+                f" {used} of it: restore the file"
+            )
+        file.truncate(self.file_size_bytes)
+        file.datasync()
+        log.warning("%s was %d bytes long: it has its %d again", path, size_bytes, self.file_size_bytes)
 
     def load_derived(self) -> None:
         """Find the files of derived data: from the first wrong one on, they are removed."""

@@ -21,6 +21,7 @@ from .record import is_blank, scan_record
 if TYPE_CHECKING:
     from .commit_log import CommitLog
     from .consume_queue_store import ConsumeQueueStore
+    from .index_service import IndexService
     from .log_recovery import RecoveryReport
     from .message_reader import MessageReader
     from .record import ScannedRecord
@@ -36,13 +37,16 @@ NAMED_MAX = 16
 class Mending:
     """Runs on the loop; may raise OSError."""
 
-    def __init__(self, commit_log: CommitLog, queues: ConsumeQueueStore, reader: MessageReader) -> None:
+    def __init__(
+        self, commit_log: CommitLog, queues: ConsumeQueueStore, reader: MessageReader, index: IndexService | None
+    ) -> None:
         self.report: RecoveryReport | None = None
         self.mended = 0
         """Ranges and records that are whole again."""
         self._log = commit_log
         self._queues = queues
         self._reader = reader
+        self._index = index
 
     @property
     def damaged(self) -> list[Range]:
@@ -78,6 +82,10 @@ class Mending:
         self._reader.damaged.pop(start, None)
         if self.report is not None and damage in self.report.damaged_ranges:
             self.report.damaged_ranges.remove(damage)
+            # Recovery could not give them to the index; a record found damaged by reading is in it since it was put.
+            if self._index is not None:
+                for record in records:
+                    self._index.add_late(record)
         self.mended += 1
         log.warning("commit log: bytes %d to %d are whole again, %d messages", start, end, len(records))
 

@@ -17,6 +17,7 @@ from .config import BrokerRole
 from .consume_queue import FILLER_SIZE, UNIT, UNIT_BYTES
 from .get_message import BoundaryType, GetResult, GetStatus
 from .record import is_blank, scan_record
+from .unit_check import Unit, UnitCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ class MessageReader:
         """Records from here on need no check."""
         self.damaged: dict[int, int] = {}
         """Size by physical offset of the records that were found damaged when they were read."""
+        self.units = UnitCheck(commit_log)
         self._log = commit_log
         self._checked: dict[int, bytearray] = {}
         self._filter_units = config.max_filter_message_size // UNIT_BYTES
@@ -94,8 +96,10 @@ class MessageReader:
     ) -> None:
         """Walk the units until a limit is reached; neighbours in the log become one view."""
         file_size = self._log.files.file_size_bytes
-        trusted_from = self.trusted_from
         cold_below = self._log.written - self._memory_bytes
+        # What has left the memory comes from the disk, whoever wrote it.
+        trusted_from = max(self.trusted_from, cold_below)
+        found_end = queue.found_end
         warm, cold = self._limits(max_count, max_bytes)
         at = result.next_begin_offset
         end = min(queue.max_offset, at + max(self._filter_units, max_count))
@@ -104,6 +108,8 @@ class MessageReader:
         full = False
         while at < end and not full:
             for physical_offset, size, tags_code in UNIT.iter_unpack(queue.units(at, end - at)):
+                if at < found_end and size != FILLER_SIZE and queue.is_unchecked(at):
+                    physical_offset, size, tags_code = self._sound(queue, at, Unit(physical_offset, size, tags_code))
                 bytes_max, count_max = warm if physical_offset >= cold_below else cold
                 if count and (count >= count_max or size_bytes + size > bytes_max):
                     full = True
@@ -147,18 +153,39 @@ class MessageReader:
             min(max_count, config.max_transfer_count_on_message_in_disk),
         )
 
-    # -- records that this process did not write
+    # -- what this process did not write
+
+    def _sound(self, queue: ConsumeQueue, queue_offset: int, unit: Unit) -> Unit:
+        """The unit as it has to be; a filler where its message is damaged or gone."""
+        if unit.physical_offset in self.damaged:
+            return unit._replace(size=FILLER_SIZE)
+        found = self.units.sound(queue, queue_offset, unit)
+        if found is not None:
+            bits, bit = self._bits_of(found.physical_offset)
+            bits[bit >> 3] |= 1 << (bit & 7)
+            return found
+        if self._log.has_record(unit.physical_offset, unit.size) and self.record_at(unit.physical_offset) is None:
+            self._fence(unit.physical_offset, unit.size)
+        return unit._replace(size=FILLER_SIZE)
+
+    def sound_units(self, queue: ConsumeQueue, queue_offset: int, max_count: int) -> list[tuple[int, int, int]]:
+        """Units from queue_offset on, as many as there are; fillers for messages that are damaged or gone."""
+        found: list[tuple[int, int, int]] = []
+        at, end = queue_offset, min(queue.max_offset, queue_offset + max_count)
+        while queue.min_offset <= at < end:
+            for unit in UNIT.iter_unpack(queue.units(at, end - at)):
+                if unit[1] != FILLER_SIZE and queue.is_unchecked(at):
+                    unit = self._sound(queue, at, Unit(*unit))
+                found.append(unit)
+                at += 1
+        return found
 
     def _is_intact(self, physical_offset: int, size: int) -> bool:
         if physical_offset in self.damaged:
             return False
         if not self._log.has_record(physical_offset, size):
             return False
-        file_start = self._log.files.start_of(physical_offset)
-        bits = self._checked.get(file_start)
-        if bits is None:
-            bits = self._checked[file_start] = bytearray(self._log.files.file_size_bytes // _BYTES_PER_BIT // 8 + 1)
-        bit = (physical_offset - file_start) // _BYTES_PER_BIT
+        bits, bit = self._bits_of(physical_offset)
         if bits[bit >> 3] & 1 << (bit & 7):
             return True
         record = scan_record(self._log.view(physical_offset, size), 0, size, physical_offset)
@@ -167,6 +194,14 @@ class MessageReader:
             return False
         bits[bit >> 3] |= 1 << (bit & 7)
         return True
+
+    def _bits_of(self, physical_offset: int) -> tuple[bytearray, int]:
+        """What is known of the file's records, and the number of this one's bit."""
+        file_start = self._log.files.start_of(physical_offset)
+        bits = self._checked.get(file_start)
+        if bits is None:
+            bits = self._checked[file_start] = bytearray(self._log.files.file_size_bytes // _BYTES_PER_BIT // 8 + 1)
+        return bits, (physical_offset - file_start) // _BYTES_PER_BIT
 
     def check(self, start: int, end: int) -> None:
         """Look at the records from start, where one begins, to end; damaged ones are fenced, as far as it can be seen

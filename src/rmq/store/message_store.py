@@ -30,7 +30,6 @@ from .clean_service import CleanService
 from .commit_log import CommitLog
 from .commit_service import CommitService
 from .config import BrokerRole
-from .consume_queue import UNIT
 from .consume_queue_store import ConsumeQueueStore
 from .diverged_tail import DIVERGED_DIRECTORY, DivergedTail
 from .errors import StoreError
@@ -92,10 +91,14 @@ class MessageStore:
         self._reads = 0
         self._log = CommitLog(disk, config.commit_log_directory, config.mapped_file_size_commit_log)
         self._queues = ConsumeQueueStore(disk, config)
-        self._index = IndexService(config, disk, reactor, self._log) if config.message_index_enable else None
+        self._index: IndexService | None = None
+        if config.message_index_enable:
+            self._index = IndexService(
+                config, disk, reactor, self._log, complete_up_to=lambda: self._commits.dispatched
+            )
         self._stats = StoreStats(reactor.clock.now_ms())
         self._reader = MessageReader(self._log, config)
-        self.mending = Mending(self._log, self._queues, self._reader)
+        self.mending = Mending(self._log, self._queues, self._reader, self._index)
         self._waiters = PutWaiters(
             reactor,
             sync_flush_timeout_ms=config.sync_flush_timeout_ms if config.waits_for_flush else None,
@@ -159,10 +162,13 @@ class MessageStore:
         if disk.exists(config.root / ABORT_FILE):
             self.was_killed = True
             log.warning("store: the last stop was not a clean one")
-        self._log.files.load()
         self._queues.load()
-        hint = _read(disk, config.root / QUEUE_CHECKPOINT_FILE)
-        self.recovery = LogRecovery(self._log, self._queues, self._index, QueueCheckpoint.decode(hint)).run()
+        hint = QueueCheckpoint.decode(_read(disk, config.root / QUEUE_CHECKPOINT_FILE))
+        log_end = 0 if hint is None else hint.physical_offset
+        self._log.files.load(
+            lambda start, end: max(self._queues.end_in(start, end), log_end * (start < log_end <= end))
+        )
+        self.recovery = LogRecovery(self._log, self._queues, self._index, hint).run()
         self._reader.trusted_from = self.recovery.start
         self.mending.report = self.recovery
         self._commits.dispatched = self._log.written
@@ -189,6 +195,8 @@ class MessageStore:
         self._is_running = True
         self._flush.start()
         self._clean.start()
+        if self._index is not None:
+            self._index.start()
         self._decide_accepting()
         self._sample()
 
@@ -446,9 +454,12 @@ class MessageStore:
             else:
                 done(self._read_found(outcome, topic, key, is_tag=is_tag))
 
-        index.queries += 1
-        query = index.query(topic, key, between_ms, max_count=max_count, is_tag=is_tag)
-        self._reactor.run_blocking(query.run, found)
+        def search() -> None:
+            index.queries += 1
+            query = index.query(topic, key, between_ms, max_count=max_count, is_tag=is_tag)
+            self._reactor.run_blocking(query.run, found)
+
+        index.when_complete(search)
 
     def _read_found(self, found: FoundOffsets, topic: str, key: str, *, is_tag: bool) -> QueryMessageResult:
         """The newest as far as they fit. A hash is not a key: records of other keys are left out here, which Apache
@@ -473,14 +484,7 @@ class MessageStore:
         """Consume queue units from queue_offset on: (physical offset, size, tags code) of each; None where the queue
         does not exist, empty where it does not reach there."""
         queue = self._queues.table.get((topic, queue_id))
-        if queue is None:
-            return None
-        found: list[tuple[int, int, int]] = []
-        at, end = queue_offset, min(queue.max_offset, queue_offset + max_count)
-        while queue.min_offset <= at < end:
-            found += UNIT.iter_unpack(queue.units(at, end - at))
-            at = queue_offset + len(found)
-        return found
+        return None if queue is None else self._reader.sound_units(queue, queue_offset, max_count)
 
     def read_log(self, physical_offset: int, max_bytes: int) -> memoryview:
         """Bytes of the log as they stand, never across a file end; empty at or beyond the end. Raises StoreError below

@@ -56,7 +56,7 @@ HEADS = {
 }
 # The same head, with only what recovery looks at: size, magic, body CRC, queue id, queue offset, physical offset,
 # sysFlag, store time, body length.
-_SCAN_HEADS = {
+SCAN_HEADS = {
     0: struct.Struct(">iiIi4xqqi16xq8x12xi"),
     BORN_HOST_V6_FLAG: struct.Struct(">iiIi4xqqi28xq8x12xi"),
     STORE_HOST_V6_FLAG: struct.Struct(">iiIi4xqqi16xq20x12xi"),
@@ -113,12 +113,12 @@ def scan_record(buffer: memoryview, position: int, limit: int, base_offset: int)
     none.
 
     Checked: magic, sizes, its own physical offset, and the whole-record CRC where the record carries one, else the CRC
-    of the body.
+    of the body, and that the end of the properties was written.
     """
     if limit - position < RECORD_MIN_BYTES:
         return None
     host_flags = _INT.unpack_from(buffer, position + _SYS_FLAG_POSITION)[0] & HOST_FLAGS
-    head = _SCAN_HEADS[host_flags]
+    head = SCAN_HEADS[host_flags]
     if limit - position < head.size:
         return None
     size, magic, body_crc, queue_id, queue_offset, physical_offset, sys_flag, store_time, body_bytes = head.unpack_from(
@@ -146,9 +146,14 @@ def scan_record(buffer: memoryview, position: int, limit: int, base_offset: int)
         return None
     raw_properties = bytes(buffer[properties:end])
     if raw_properties[-CRC_PROPERTY_BYTES:_CRC_DIGITS_START] == CRC_PREFIX:
-        if crc_digits(crc32(buffer[position : end - CRC_PROPERTY_BYTES])) != raw_properties[_CRC_DIGITS_START:-1]:
+        if (
+            crc_digits(crc32(buffer[position : end - CRC_PROPERTY_BYTES])) + b"\x02"
+            != raw_properties[_CRC_DIGITS_START:]
+        ):
             return None
-    elif crc32(buffer[body : body + body_bytes]) & 0x7FFFFFFF != body_crc and body_bytes:
+    elif (crc32(buffer[body : body + body_bytes]) & 0x7FFFFFFF != body_crc and body_bytes) or _lacks_its_end(
+        buffer[position:end], raw_properties
+    ):
         return None
     return ScannedRecord(
         physical_offset,
@@ -160,6 +165,19 @@ def scan_record(buffer: memoryview, position: int, limit: int, base_offset: int)
         bytes(buffer[topic : properties - 2]),
         raw_properties,
     )
+
+
+def _lacks_its_end(record: memoryview, properties: bytes) -> bool:
+    """Of a record that carries no whole-record CRC: whether it was torn, or carried one whose name is damaged.
+
+    Bytes that never reached the disk are zeros, and neither topic nor properties end in one: Apache 5 ends each
+    property with 0x02, Apache 4.9 leaves out the last one, so that the last character of a value stands there."""
+    if not properties:
+        return not record[-PROPERTIES_LENGTH.size - 1]
+    if not properties[-1]:
+        return True
+    digits = properties[_CRC_DIGITS_START:-1]
+    return digits.isdigit() and crc_digits(crc32(record[:-CRC_PROPERTY_BYTES])) == digits
 
 
 def is_blank(buffer: memoryview, position: int, limit: int) -> bool:
@@ -180,7 +198,7 @@ def store_time_at(buffer: memoryview) -> int:
 def properties_of(record: memoryview) -> bytes:
     """PROPERTIES of the whole, intact record that the buffer holds."""
     host_flags = _INT.unpack_from(record, _SYS_FLAG_POSITION)[0] & HOST_FLAGS
-    head = _SCAN_HEADS[host_flags]
+    head = SCAN_HEADS[host_flags]
     body_bytes = _INT.unpack_from(record, head.size - _INT.size)[0]
     topic = head.size + body_bytes
     if record[4:8] == _MAGIC_V1_BYTES:
