@@ -4,10 +4,12 @@
 ready (all): the client has started.
 sent (produce): key (of a batch: keys with commas), status, msgId, offsetMsgId, broker, queueId, queueOffset, millis;
 recalled (produce): key, msgId.
+sent (transact): key, status. checked (transact): key: the broker has asked about this half message.
 posted (produce, one-way): key.
 failed (produce): key, code (of the broker, or null), error, millis.
-received (push, lite-pull, pull, pop): key, tag, broker, servedBy, storeHost, queueId, queueOffset, physicalOffset,
-    reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
+received (push, lite-pull, pull, pop, pop-batch): key, tag, broker, servedBy, storeHost, queueId, queueOffset,
+    physicalOffset, reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
+acknowledged (pop-batch): status, count: one request for so many messages.
 queue (pull): broker, queueId, min, max.
 answered (calls): name, code, remark, body: the answer to one request.
 answer (mqadmin): status, stdout, stderr: of one command.

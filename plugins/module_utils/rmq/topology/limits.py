@@ -95,6 +95,7 @@ RANGES: Mapping[str, Tuple[int, int]] = {
     "reviveQueueNum": (1, 64),
     "reviveInterval": (1, _DAY_MS),
     "popFromRetryProbability": (0, 100),
+    "popFromRetryProbabilityForPriority": (0, 100),
     "popPollingSize": (0, 2**31 - 1),
     "popPollingMapSize": (1, 2**31 - 1),
     "maxPopPollingSize": (0, 2**31 - 1),

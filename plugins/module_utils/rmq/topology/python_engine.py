@@ -129,6 +129,8 @@ HONOURED_BROKER = frozenset(
         "enableRetryTopicV2",
         "retrieveMessageFromPopRetryTopicV1",
         "popFromRetryProbability",
+        "popFromRetryProbabilityForPriority",
+        "priorityOrderAsc",
         "popResponseReturnActualRetryTopic",
         "initPopOffsetByCheckMsgInMem",
         "popPollingSize",
