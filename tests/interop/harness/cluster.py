@@ -37,6 +37,8 @@ _TOPIC_AT_SLAVE_DEADLINE_S = 75.0
 class Broker:
     plan: BrokerPlan
     server: Server
+    engine: Engine
+    """Whose program starts it next."""
 
     @property
     def node(self) -> str:
@@ -133,8 +135,9 @@ class Cluster:
     def hand_over(self, broker: Broker, engine: Engine) -> None:
         """The broker has ended; its next start is by that engine, on the same files."""
         was = broker.server
-        options = was.argv[len(self.engine.argv("mqbroker", was.directory)) :]
+        options = was.argv[len(broker.engine.argv("mqbroker", was.directory)) :]
         argv = [*engine.argv("mqbroker", was.directory), *options]
+        broker.engine = engine
         broker.server = Server(was.name, was.address, argv, engine.env(was.directory), was.directory, was.boot_line)
 
     def wait_registered(self, broker: Broker) -> None:
@@ -223,7 +226,7 @@ class Cluster:
         argv = [*engine.argv("mqbroker", directory), "-n", self.namesrv_addr, "-c", str(conf)]
         address = f"{_LOOPBACK}:{port}"
         server = Server(broker.node, address, argv, engine.env(directory), directory, BROKER_BOOT_LINE)
-        return Broker(broker, server)
+        return Broker(broker, server, engine)
 
     def _directory(self, name: str) -> Path:
         directory = self.directory / name
