@@ -18,7 +18,6 @@ import pytest
 from rmq.remoting.message import MessageExt, decode_record
 
 from .harness import contents, wire
-from .harness.client import ClientProcess
 from .harness.cluster import Broker, Cluster
 from .harness.engine import ENGINES
 from .harness.waiting import wait_for
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .conftest import PrintFigures, StartClient
+    from .harness.client import ClientProcess
     from .harness.contents import Contents
 
 TOPIC = "Story"
@@ -300,27 +300,32 @@ def offsets_are_in_file(story: Story) -> bool:
     return all(table.get(name) == offsets for name, offsets in story.committed.items())
 
 
-@pytest.mark.both
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("first", ["python", "apache"])
-def test_each_engine_goes_on_with_the_store_of_the_other(
-    first: str,
-    tmp_path: Path,
-    stack: ExitStack,
-    start_client: StartClient,
-    print_figures: PrintFigures,
-    request: pytest.FixtureRequest,
-) -> None:
-    hand_overs = 5 if request.config.getoption("--long") else 2
+@pytest.fixture
+def story(first: str, commit_logs: int, tmp_path: Path, stack: ExitStack, start_client: StartClient) -> Story:
     cluster = Cluster(
-        ENGINES[first], tmp_path / "store", "single-master", namesrv_engines=(ENGINES["python"],), settings=SETTINGS
+        ENGINES[first],
+        tmp_path / "store",
+        "single-master",
+        namesrv_engines=(ENGINES["python"],),
+        settings=SETTINGS,
+        commit_logs=commit_logs,
     )
     stack.enter_context(cluster).start()
-    names = cluster.namesrv_addr
-    story = Story(cluster, start_client("session", namesrv=names).wait_ready())
+    story = Story(cluster, start_client("session", namesrv=cluster.namesrv_addr).wait_ready())
     story.create_topic(TOPIC)
     for group in ("reader", RETRYING):
         story.create_group(group)
+    return story
+
+
+@pytest.mark.both
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("first", "commit_logs"), [("python", 1), ("apache", 2)])
+def test_each_engine_goes_on_with_the_store_of_the_other(
+    first: str, story: Story, start_client: StartClient, print_figures: PrintFigures, request: pytest.FixtureRequest
+) -> None:
+    hand_overs = 5 if request.config.getoption("--long") else 2
+    names = story.cluster.namesrv_addr
     watcher = start_client("push", namesrv=names, topic=TOPIC, deadline_millis=FOREVER_MILLIS).wait_ready()
     for life in range(hand_overs + 1):
         live(story, life)

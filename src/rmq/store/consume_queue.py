@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from .mapped_file_queue import MappedFileQueue
 from .record import topic_field
+from .store_paths import StorePaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ class ConsumeQueue:
         self.min_offset = 0
         self.max_offset = 0
         self.next_offset = 0
-        self._files = MappedFileQueue(disk, directory, file_size_bytes, is_derived=True)
+        self._files = MappedFileQueue(disk, StorePaths([directory]), file_size_bytes, is_derived=True)
         self._tail = bytearray()
         self._tail_start = 0
         self._room_until = 0

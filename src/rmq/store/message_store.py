@@ -47,6 +47,7 @@ from .put_waiters import PutWaiters
 from .query_message import QueryMessageResult
 from .queue_checkpoint import QueueCheckpoint
 from .store_checkpoint import StoreCheckpoint
+from .store_paths import StorePaths
 from .store_stats import SAMPLE_INTERVAL_MS, StoreStats
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class MessageStore:
         self._held = ExitStack()
         self._making_file_at = -1
         self._reads = 0
-        self._log = CommitLog(disk, config.commit_log_directory, config.mapped_file_size_commit_log)
+        paths = StorePaths(config.commit_log_directories, config.read_only_commit_log_paths)
+        self._log = CommitLog(disk, paths, config.mapped_file_size_commit_log)
         self._queues = ConsumeQueueStore(disk, config)
         self._index = IndexService(config, disk, reactor, self._log) if config.message_index_enable else None
         self._stats = StoreStats(reactor.clock.now_ms())
@@ -544,12 +546,12 @@ class MessageStore:
 
     def runtime_info(self) -> dict[str, str]:
         """The store's part of request 28, under Apache's names, and what was found damaged."""
-        # Apache knows it in whole percents, rounded up.
-        ratio = str(math.ceil(round(self._clean.disk_ratio * 100, 9)) / 100)
+        ratio = _whole_percents(self._clean.disk_ratio)
+        by_path = {f"commitLogDiskRatio_{path}": _whole_percents(one) for path, one in self._clean.ratios.items()}
         return {
             **self._stats.runtime_info(self._reactor.clock.now_ms()),
             "commitLogDiskRatio": ratio,
-            f"commitLogDiskRatio_{self.config.commit_log_directory}": ratio,
+            **by_path,
             "consumeQueueDiskRatio": ratio,
             "commitLogMinOffset": str(self._log.min_offset),
             "commitLogMaxOffset": str(self._log.written),
@@ -615,6 +617,11 @@ class MessageStore:
                 files.adopt(start, outcome)
 
         self._reactor.run_blocking(lambda: files.make_file(start), made)
+
+
+def _whole_percents(ratio: float) -> str:
+    """As Apache knows it: rounded up."""
+    return str(math.ceil(round(ratio * 100, 9)) / 100)
 
 
 def _read(disk: Disk, path: Path) -> bytes:

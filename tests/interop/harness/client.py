@@ -2,7 +2,8 @@
 """Apache's own client programs, run as processes: the test reads what they print, line by line.
 
 ready (all): the client has started.
-sent (produce, session): key (of a batch: keys with commas), status, msgId, offsetMsgId, broker, queueId, queueOffset, millis;
+sent (produce, session): key (of a batch: keys with commas), status, msgId, offsetMsgId, broker, queueId, queueOffset,
+    millis (produce);
 recalled (produce): key, msgId.
 posted (produce, one-way): key.
 checked (session): key, answer: the broker has asked what became of a transaction.

@@ -73,13 +73,15 @@ class Cluster:
         namesrv_engines: tuple[Engine, ...] = (),
         slave_engine: Engine | None = None,
         settings: Mapping[str, str] | None = None,
+        commit_logs: int = 1,
     ) -> None:
         """namesrv_engines: one name server of each, instead of namesrv_count of the brokers' own. settings: more of
-        them for every broker."""
+        them for every broker. commit_logs: how many directories a commit log has."""
         self.engine = engine
         self._slave_engine = slave_engine or engine
         self.mode = mode
         self.settings = dict(settings or {})
+        self._commit_logs = tuple(f"commitlog-{i}" if i else "commitlog" for i in range(commit_logs))
         self.directory = directory
         engines = namesrv_engines or (engine,) * namesrv_count
         self.namesrvs = [self._namesrv(f"ns-{i + 1}", one) for i, one in enumerate(engines)]
@@ -215,7 +217,7 @@ class Cluster:
                 "listenPort": str(port),
                 "haListenPort": str(port + 1),
                 "storePathRootDir": str(directory / "store"),
-                "storePathCommitLog": str(directory / "store" / "commitlog"),
+                "storePathCommitLog": ",".join(str(directory / "store" / name) for name in self._commit_logs),
             }
         )
         conf = directory / "broker.conf"
