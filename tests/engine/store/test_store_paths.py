@@ -52,7 +52,7 @@ def test_files_go_round_the_directories_and_all_are_read_after_a_restart(clean: 
     before = case.read_all()
     assert len(before) == MANY
     found = places(case.disk)
-    numbers = range(max(max(found[ONE]), max(found[TWO])) + 1)
+    numbers = range(max(*found[ONE], *found[TWO]) + 1)
     assert len(numbers) > 3
     assert found == {ONE: [n for n in numbers if n % 2 == 0], TWO: [n for n in numbers if n % 2 == 1]}
     again = StoreCase(case.stop() if clean else case.kill(), commit_log_paths=(ONE, TWO))

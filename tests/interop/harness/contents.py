@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that a broker shows of its store, asked over the wire: another engine has to show the same of its files."""
+"""Everything that a broker shows of its store, asked over the wire: another engine has to show the same of it."""
 
 from __future__ import annotations
 
