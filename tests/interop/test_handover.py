@@ -9,6 +9,7 @@ delayed message, timed ones, a half message to commit and one to roll back, a re
 from __future__ import annotations
 
 import json
+import socket
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -58,6 +59,17 @@ LARGE_BYTES = 600_000
 PLAIN_BYTES = 1000
 
 
+def ask(address: str, code: int, fields: dict[str, str], body: bytes = b"") -> None:
+    answer = wire.ask(address, code, fields, body)
+    assert answer.code == 0, answer
+
+
+def create_topic(address: str, topic: str, **fields: str) -> None:
+    usual = {"defaultTopic": "TBW102", "readQueueNums": str(QUEUES), "writeQueueNums": str(QUEUES), "perm": "6"}
+    usual |= {"topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false"}
+    ask(address, wire.UPDATE_AND_CREATE_TOPIC, {"topic": topic, **usual, **fields})
+
+
 @dataclass
 class Owed:
     """A message that comes later: once, and not before its time."""
@@ -92,8 +104,7 @@ class Story:
     # -- what a life does
 
     def ask(self, code: int, fields: dict[str, str], body: bytes = b"") -> None:
-        answer = wire.ask(self.address, code, fields, body)
-        assert answer.code == 0, answer
+        ask(self.address, code, fields, body)
 
     def tell(self, **command: object) -> None:
         """One command to the producer; what it prints of sends is waited for by the caller."""
@@ -110,20 +121,7 @@ class Story:
         self.producer.wait(f"answers to {keys}", all_sent, within_s=30)
 
     def create_topic(self, topic: str, **fields: str) -> None:
-        self.ask(
-            wire.UPDATE_AND_CREATE_TOPIC,
-            {
-                "topic": topic,
-                "defaultTopic": "TBW102",
-                "readQueueNums": str(QUEUES),
-                "writeQueueNums": str(QUEUES),
-                "perm": "6",
-                "topicFilterType": "SINGLE_TAG",
-                "topicSysFlag": "0",
-                "order": "false",
-                **fields,
-            },
-        )
+        create_topic(self.address, topic, **fields)
 
     def create_group(self, group: str) -> None:
         config = {"groupName": group, "retryMaxTimes": 7, "retryQueueNums": 2, "consumeBroadcastEnable": False}
@@ -345,3 +343,61 @@ def test_each_engine_goes_on_with_the_store_of_the_other(
     received = len(watcher.received_keys())
     print_figures(f"hand-overs {hand_overs}, messages {len(watched)}, lost {len(lost)}, received {received}")
     assert not lost
+
+
+IPV6 = "::1"
+ODD = "Odd"
+SEND_MESSAGE = 10
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((IPV6, 0))
+    except OSError:
+        return False
+    return True
+
+
+def start(broker: Broker) -> None:
+    broker.server.start()
+    broker.server.wait_booted()
+
+
+def put_odd_records(address: str, life: int) -> None:
+    fields = {"producerGroup": "odd", "defaultTopic": "TBW102", "defaultTopicQueueNums": "1", "queueId": "0"}
+    fields |= {"sysFlag": "0", "bornTimestamp": "1", "flag": "0", "reconsumeTimes": "0", "topic": ODD}
+    for i in range(20):
+        ask(address, SEND_MESSAGE, fields | {"properties": f"KEYS\x01odd-{life}-{i}\x02"}, b"odd" * 50)
+
+
+@pytest.mark.both
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("first", ["python", "apache"])
+def test_records_of_ipv6_hosts_and_without_checksums_are_handed_over(
+    first: str, tmp_path: Path, stack: ExitStack
+) -> None:
+    settings = {"bindAddress": IPV6, "enabledAppendPropCRC": "false", "mappedFileSizeCommitLog": "16384"}
+    options = {"namesrv_engines": (), "broker_ip": IPV6, "settings": SETTINGS | settings}
+    cluster = stack.enter_context(Cluster(ENGINES[first], tmp_path / "odd", "single-master", **options))
+    (broker,) = cluster.masters()
+    start(broker)
+    for life in range(3):
+        put_odd_records(broker.address, life)
+        before = contents.read(broker.address)
+        if life == 0:
+            broker.kill()
+        else:
+            broker.server.stop()
+        cluster.hand_over(broker, next(engine for engine in ENGINES.values() if engine is not broker.engine))
+        start(broker)
+        after = contents.read(broker.address)
+        records = after.queues[ODD, 0]
+        assert records == before.queues[ODD, 0]
+        odd = [decode_record(record) for record in records.values()]
+        assert [one.properties["KEYS"] for one in odd] == [f"odd-{n}-{i}" for n in range(life + 1) for i in range(20)]
+        assert {(one.born_host.ip, one.store_host.ip) for one in odd} == {(IPV6, IPV6)}
+        assert all("__CRC32#" not in one.properties for one in odd)
+        (found,) = contents.find(broker.address, ODD, f"odd-{life}-7")
+        assert decode_record(found) == odd[life * 20 + 7]

@@ -74,13 +74,15 @@ class Cluster:
         slave_engine: Engine | None = None,
         settings: Mapping[str, str] | None = None,
         commit_logs: int = 1,
+        broker_ip: str = _LOOPBACK,
     ) -> None:
         """namesrv_engines: one name server of each, instead of namesrv_count of the brokers' own. settings: more of
-        them for every broker. commit_logs: how many directories a commit log has."""
+        them for every broker. commit_logs: how many directories a commit log has. broker_ip: where they are."""
         self.engine = engine
         self._slave_engine = slave_engine or engine
         self.mode = mode
         self.settings = dict(settings or {})
+        self._broker_ip = broker_ip
         self._commit_logs = tuple(f"commitlog-{i}" if i else "commitlog" for i in range(commit_logs))
         self.directory = directory
         engines = namesrv_engines or (engine,) * namesrv_count
@@ -212,8 +214,8 @@ class Cluster:
             | {
                 "brokerName": broker.broker_name,
                 "brokerId": str(broker.broker_id),
-                "brokerIP1": _LOOPBACK,
-                "brokerIP2": _LOOPBACK,
+                "brokerIP1": self._broker_ip,
+                "brokerIP2": self._broker_ip,
                 "listenPort": str(port),
                 "haListenPort": str(port + 1),
                 "storePathRootDir": str(directory / "store"),
@@ -226,7 +228,7 @@ class Cluster:
             settings["useTLS"] = "true"
         _write(conf, settings | engine.settings)
         argv = [*engine.argv("mqbroker", directory), "-n", self.namesrv_addr, "-c", str(conf)]
-        address = f"{_LOOPBACK}:{port}"
+        address = f"{self._broker_ip}:{port}"
         server = Server(broker.node, address, argv, engine.env(directory), directory, BROKER_BOOT_LINE)
         return Broker(broker, server, engine)
 
