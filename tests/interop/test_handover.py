@@ -257,7 +257,11 @@ class Story:
     def check_keys(self, lives: int) -> None:
         for life in range(lives):
             for key in (f"plain-{life}-0", f"plain-{life}-59", f"batch-{life}-39", f"large-{life}"):
-                found = [decode_record(record) for record in contents.find(self.address, TOPIC, key)]
+                records = contents.find(self.address, TOPIC, key)
+                if self.broker.engine.name == "apache":
+                    # Apache may find one twice after kill -9: "Taking a store over" in differences.md.
+                    records = list(dict.fromkeys(records))
+                found = [decode_record(record) for record in records]
                 assert [one.properties["KEYS"] for one in found] == [key], (key, found)
 
 
@@ -379,8 +383,8 @@ def test_records_of_ipv6_hosts_and_without_checksums_are_handed_over(
     first: str, tmp_path: Path, stack: ExitStack
 ) -> None:
     settings = {"bindAddress": IPV6, "enabledAppendPropCRC": "false", "mappedFileSizeCommitLog": "16384"}
-    options = {"namesrv_engines": (), "broker_ip": IPV6, "settings": SETTINGS | settings}
-    cluster = stack.enter_context(Cluster(ENGINES[first], tmp_path / "odd", "single-master", **options))
+    odd = Cluster(ENGINES[first], tmp_path / "odd", "single-master", broker_ip=IPV6, settings=SETTINGS | settings)
+    cluster = stack.enter_context(odd)
     (broker,) = cluster.masters()
     start(broker)
     for life in range(3):
@@ -395,9 +399,9 @@ def test_records_of_ipv6_hosts_and_without_checksums_are_handed_over(
         after = contents.read(broker.address)
         records = after.queues[ODD, 0]
         assert records == before.queues[ODD, 0]
-        odd = [decode_record(record) for record in records.values()]
-        assert [one.properties["KEYS"] for one in odd] == [f"odd-{n}-{i}" for n in range(life + 1) for i in range(20)]
-        assert {(one.born_host.ip, one.store_host.ip) for one in odd} == {(IPV6, IPV6)}
-        assert all("__CRC32#" not in one.properties for one in odd)
-        (found,) = contents.find(broker.address, ODD, f"odd-{life}-7")
-        assert decode_record(found) == odd[life * 20 + 7]
+        found = [decode_record(record) for record in records.values()]
+        assert [one.properties["KEYS"] for one in found] == [f"odd-{n}-{i}" for n in range(life + 1) for i in range(20)]
+        assert {(one.born_host.ip, one.store_host.ip) for one in found} == {(IPV6, IPV6)}
+        assert all("__CRC32#" not in one.properties for one in found)
+        (by_key,) = contents.find(broker.address, ODD, f"odd-{life}-7")
+        assert decode_record(by_key) == found[life * 20 + 7]

@@ -59,6 +59,15 @@ def read(address: str) -> Contents:
     )
 
 
+def read_topic(address: str, topic: str, queue_count: int) -> dict[int, Records]:
+    """The records of one topic by queue."""
+    ends = {
+        queue_id: (_offset(address, wire.GET_MIN_OFFSET, topic, queue_id), max_offset(address, topic, queue_id))
+        for queue_id in range(queue_count)
+    }
+    return {queue_id: _read_queue(address, topic, queue_id, *ends[queue_id]) for queue_id in ends}
+
+
 def max_offset(address: str, topic: str, queue_id: int) -> int:
     return _offset(address, wire.GET_MAX_OFFSET, topic, queue_id)
 
