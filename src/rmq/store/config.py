@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from .store_paths import StorePaths
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -106,9 +108,9 @@ class StoreConfig:
     clean_file_forcibly_enable: bool = False
     """Apache's default is true: a full disk then deletes what nobody has consumed yet."""
 
-    @property
-    def commit_log_directories(self) -> tuple[Path, ...]:
-        return self.commit_log_paths or (self.root / "commitlog",)
+    def commit_log_directories(self) -> StorePaths:
+        """Raises ValueError where none is left for new files."""
+        return StorePaths(self.commit_log_paths or (self.root / "commitlog",), self.read_only_commit_log_paths)
 
     @property
     def waits_for_flush(self) -> bool:

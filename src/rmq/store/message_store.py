@@ -47,7 +47,6 @@ from .put_waiters import PutWaiters
 from .query_message import QueryMessageResult
 from .queue_checkpoint import QueueCheckpoint
 from .store_checkpoint import StoreCheckpoint
-from .store_paths import StorePaths
 from .store_stats import SAMPLE_INTERVAL_MS, StoreStats
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ class MessageStore:
         self._held = ExitStack()
         self._making_file_at = -1
         self._reads = 0
-        paths = StorePaths(config.commit_log_directories, config.read_only_commit_log_paths)
-        self._log = CommitLog(disk, paths, config.mapped_file_size_commit_log)
+        self._log = CommitLog(disk, config.commit_log_directories(), config.mapped_file_size_commit_log)
         self._queues = ConsumeQueueStore(disk, config)
         self._index = IndexService(config, disk, reactor, self._log) if config.message_index_enable else None
         self._stats = StoreStats(reactor.clock.now_ms())
