@@ -374,11 +374,6 @@ def has_ipv6() -> bool:
     return True
 
 
-def start(broker: Broker) -> None:
-    broker.server.start()
-    broker.server.wait_booted()
-
-
 def put_odd_records(address: str, life: int) -> None:
     fields = {"producerGroup": "odd", "defaultTopic": "TBW102", "defaultTopicQueueNums": "1", "queueId": "0"}
     fields |= {"sysFlag": "0", "bornTimestamp": "1", "flag": "0", "reconsumeTimes": "0", "topic": ODD}
@@ -395,9 +390,8 @@ def test_records_of_ipv6_hosts_and_without_checksums_are_handed_over(
 ) -> None:
     settings = {"bindAddress": IPV6, "enabledAppendPropCRC": "false", "mappedFileSizeCommitLog": "16384"}
     odd = Cluster(ENGINES[first], tmp_path / "odd", "single-master", broker_ip=IPV6, settings=SETTINGS | settings)
-    cluster = stack.enter_context(odd)
+    cluster = stack.enter_context(odd).start()
     (broker,) = cluster.masters()
-    start(broker)
     for life in range(3):
         put_odd_records(broker.address, life)
         before = contents.read(broker.address)
@@ -406,7 +400,7 @@ def test_records_of_ipv6_hosts_and_without_checksums_are_handed_over(
         else:
             broker.server.stop()
         cluster.hand_over(broker, next(engine for engine in ENGINES.values() if engine is not broker.engine))
-        start(broker)
+        cluster.start_brokers([broker])
         after = contents.read(broker.address)
         records = after.queues[ODD, 0]
         assert records == before.queues[ODD, 0]
