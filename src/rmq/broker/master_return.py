@@ -63,6 +63,8 @@ class MasterReturn:
         self._store = context.store
         self._client = client
         self._slaves: list[str] = []
+        self._named: set[str] = set()
+        """Those that name servers list: a host of haPeers may have a broker of another pair at that port."""
         self._heard: set[str] = set()
         self._needed = self._slaves_needed()
         self._deadline_ms = 0
@@ -97,7 +99,6 @@ class MasterReturn:
     def _ask_name_servers(self) -> None:
         addresses = self._config.name_servers
         waiting = set(addresses)
-        slaves = self._listed_slaves()
         answers = 0
 
         def take(address: str, answer: RemotingCommand | CallFailed) -> None:
@@ -105,10 +106,10 @@ class MasterReturn:
             waiting.discard(address)
             if isinstance(answer, RemotingCommand) and answer.code == ResponseCode.SUCCESS:
                 answers += 1
-                slaves.update(self._slaves_in(address, answer.body))
+                self._named |= self._slaves_in(address, answer.body)
             if waiting:
                 return
-            self._slaves = sorted(slaves - self._heard)
+            self._slaves = sorted((self._named | self._listed_slaves()) - self._heard)
             self._next_slave(is_known=answers > 0)
 
         if not addresses:
@@ -167,7 +168,10 @@ class MasterReturn:
 
     def _compared(self, slave: str, peer: PairLog, wanted: Range, state: LogState | None, why: str) -> None:
         own_end = self._store.max_physical_offset
-        if why:
+        if slave not in self._named and (why or state is None):
+            _LOG.info("no slave of this pair is at %s, which haPeers lists: %s", slave, why or "not of this engine")
+            self._next_slave()
+        elif why:
             _LOG.warning("slave %s is not asked for what it has: %s", slave, why)
             self._next_slave()
         elif state is None:

@@ -13,10 +13,13 @@ from tests.engine.fakes import FakeDisk, SimulatedCrash
 from tests.engine.namesrv.harness import ADDRESS, NameServer
 
 from rmq.broker.pair_log import HA_LOG_STATE, HA_READ_LOG
+from rmq.broker.replication import MasterReplication
 from rmq.remoting.codes import RequestCode, ResponseCode
+from rmq.store.ha.ha_wire import encode_report
 
 if TYPE_CHECKING:
     from rmq.broker.broker_config import SettingValue
+    from rmq.env import Connection
 
 NAMESRV = f"{ADDRESS[0]}:{ADDRESS[1]}"
 MASTER: dict[str, str | int | float | bool] = {
@@ -253,6 +256,21 @@ def test_an_empty_master_finds_its_slave_without_name_servers(pair: Pair) -> Non
         Broker({**MASTER, "haPeers": "10.0.0.22"}, world=pair.world, disk=FakeDisk())
 
 
+def test_a_broker_of_another_pair_at_a_listed_host_is_no_slave(pair: Pair) -> None:
+    """Pairs whose brokers stand crosswise: the listed host has another pair's master at that port."""
+    pair.send(3)
+    pair.master.kill()
+    pair.slave.kill()
+    other = Broker(
+        {**MASTER, "brokerIP1": "10.0.0.22", "bindAddress": "10.0.0.22", "brokerName": "b"}, world=pair.world
+    )
+    pair.world.run_for(1_000)
+    pair.world.network.cut("10.0.0.1", "10.0.0.21")
+    fresh = Broker({**MASTER, "haPeers": "10.0.0.22"}, world=pair.world, disk=FakeDisk(), waits=False)
+    pair.world.run_until(lambda: fresh.refusal == "", 1_000)
+    assert other.refusal == ""
+
+
 # A rebuild that does not come to its end.
 
 
@@ -358,3 +376,60 @@ def test_a_slave_that_reports_what_is_on_its_disk_asks_so_too(pair: Pair) -> Non
     pair.world.run_for(100)
     answer = client.answer_to(sent)
     assert answer is not None and answer.code == ResponseCode.SUCCESS
+
+
+# Who copies the log, and is believed.
+
+
+class HaPeer:
+    """A raw HA connection, whoever it is."""
+
+    def __init__(self, pair: Pair, host: str) -> None:
+        self.pair = pair
+        self.received = b""
+        self.is_lost = False
+        replication = pair.master.controller.replication
+        assert isinstance(replication, MasterReplication)
+        reactor = pair.world.reactor(host)
+        reactor.connect(*replication.service.address, self, timeout_ms=1_000, failed=self.connection_lost)
+        pair.world.settle()
+
+    def connection_made(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+
+    def connection_lost(self, reason: Exception | None) -> None:
+        self.is_lost = True
+
+    def report(self, offset: int) -> None:
+        self.connection.write(encode_report(offset))
+        self.pair.world.settle()
+
+
+def test_only_registered_and_listed_hosts_get_the_log(pair: Pair) -> None:
+    pair.send(1)
+    pair.slave.stop()
+    pair.master.stop()
+    pair.master = Broker({**MASTER, "haPeers": "10.0.7.0/24"}, world=pair.world, disk=pair.master.disk)
+    for host, gets in (("10.0.7.5", True), ("10.0.8.5", False)):
+        peer = HaPeer(pair, host)
+        peer.report(0)
+        assert bool(peer.received) is gets
+        assert peer.is_lost is not gets
+
+
+def test_a_report_of_what_nobody_has_acknowledges_nothing(pair: Pair) -> None:
+    pair.send(1)
+    pair.slave.stop()
+    peer = HaPeer(pair, "10.0.0.22")
+    peer.report(0)
+    assert peer.received
+    client = pair.master.client()
+    sent = client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("TopicTest"), b"one")
+    peer.report(1 << 62)
+    assert peer.is_lost
+    pair.world.run_for(3_100)
+    answer = client.answer_to(sent)
+    assert answer is not None and answer.code == ResponseCode.FLUSH_SLAVE_TIMEOUT
