@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from .durable_table import Flushable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,12 +36,9 @@ if TYPE_CHECKING:
     from .transaction.transactional_message_service import TransactionalMessageService
 
 
-class StoredTable(Protocol):
+class StoredTable(Flushable, Protocol):
     def load(self) -> None:
         """Raises StoreError."""
-
-    def flush(self, again: Callable[[], None]) -> bool:
-        """As DurableTable's."""
 
 
 @dataclass

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,7 @@ from .broker_stats import SAMPLE_INTERVAL_MS, BrokerStats
 from .consumer_filter_manager import PERSIST_INTERVAL_MS, ConsumerFilterManager
 from .consumer_manager import ConsumerManager
 from .consumer_offset_manager import ConsumerOffsetManager
+from .durable_table import flush_all
 from .message_properties import BrokerProperties
 from .message_request_mode_manager import MessageRequestModeManager
 from .notify_consumer_change import notify_consumer_change
@@ -61,14 +61,13 @@ from .transaction.transactional_message_service import TransactionalMessageServi
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from ..env import Disk, ListenerTls, OutboundTls, Reactor
     from ..rpc import Processor
     from ..rpc.channel import Channel
     from ..store.ha import HaRuntimeInfo
     from .broker_config import SettingValue
-    from .broker_context import StoredTable
 
 #: How often silent clients and forgotten locks are looked for, as on Apache.
 CLIENT_SCAN_INTERVAL_MS = 10_000
@@ -230,19 +229,12 @@ class BrokerController:
     def _close(self, done: Callable[[], None]) -> None:
         self.server.close()
         self._client.close()
-        self._flush((*self.context.stored_tables, self.context.transactions.metrics), done)
+        tables = (*self.context.stored_tables, self.context.transactions.metrics)
+        flush_all(tables, lambda faults: self._close_store(faults, done))
 
-    def _flush(self, tables: Sequence[StoredTable], done: Callable[[], None]) -> None:
-        """One that cannot be written keeps none of the others from its file."""
-        for number, table in enumerate(tables):
-            try:
-                if not table.flush(partial(self._flush, tables[number:], done)):
-                    return
-            except OSError:
-                log.exception("a configuration table could not be written at the stop")
-        self._close_store(done)
-
-    def _close_store(self, done: Callable[[], None]) -> None:
+    def _close_store(self, faults: list[OSError], done: Callable[[], None]) -> None:
+        for fault in faults:
+            log.error("a configuration table could not be written at the stop: %s", fault)
         context = self.context
         if context.timer is not None:
             context.timer.shutdown()

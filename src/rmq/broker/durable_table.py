@@ -9,10 +9,11 @@ few writes.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..env import Reactor
 
@@ -30,6 +31,28 @@ class ConfigFile(Protocol):
     def load(self, read: Callable[[Any], Any] | None = None) -> Any | None: ...
 
     def persist(self, value: object) -> None: ...
+
+
+class Flushable(Protocol):
+    def flush(self, again: Callable[[], None]) -> bool:
+        """As DurableTable's."""
+        ...
+
+
+def flush_all(tables: Sequence[Flushable], done: Callable[[list[OSError]], None]) -> None:
+    """Write every table, waiting for those that a thread is writing; done gets the errors: one that cannot be written
+    keeps none of the others from its file. Blocks."""
+    _flush_from(tables, [], done)
+
+
+def _flush_from(tables: Sequence[Flushable], faults: list[OSError], done: Callable[[list[OSError]], None]) -> None:
+    for number, table in enumerate(tables):
+        try:
+            if not table.flush(partial(_flush_from, tables[number:], faults, done)):
+                return
+        except OSError as error:
+            faults.append(error)
+    done(faults)
 
 
 class DurableTable:

@@ -11,8 +11,12 @@
 Damaged places are filled from it before, and consumer offsets that were committed at the slave while this master was
 away are merged in at last, the newer ones count: consumers do not get again what they have acknowledged.
 
-A slave that does not answer is passed over, and said in the log: a pair with one broker left must come up. A slave of
-Apache's tells only its end (28) and its offsets.
+Slaves are those that the name servers list, and the other hosts of haPeers.
+
+A slave that does not answer is passed over, and said in the log: a pair with one broker left must come up. Where this
+machine may have lost what was acknowledged (it did not stop cleanly, and acknowledged what slaves had and its own disk
+perhaps had not), it waits LOST_WITHIN_MS for as many slaves as make sure that one of them has it: after a power loss of
+both, slaves start at the same time. A slave of Apache's tells only its end (28) and its offsets.
 """
 
 from __future__ import annotations
@@ -26,7 +30,9 @@ from ..remoting.codes import RequestCode, ResponseCode
 from ..remoting.command import RemotingCommand
 from ..remoting.json_body import BodyError
 from ..store.errors import StoreError
-from ..store.ha.log_comparison import WINDOW_BYTES, log_crc
+from ..store.ha.address import format_address
+from ..store.ha.log_comparison import log_crc, telling_range
+from .durable_table import flush_all
 from .pair_log import READ_BYTES_MAX, TIMEOUT_MS, PairLog
 
 if TYPE_CHECKING:
@@ -42,6 +48,8 @@ if TYPE_CHECKING:
 # Name servers of a site that starts as a whole may be a moment behind their brokers.
 NAME_SERVERS_WITHIN_MS = 2_000
 NAME_SERVERS_PAUSE_MS = 250
+# A machine that had its power cut with this one is up by then, or is not coming back by itself.
+LOST_WITHIN_MS = 10_000
 
 _LOG = logging.getLogger("rmq.ha")
 
@@ -56,22 +64,42 @@ class MasterReturn:
         self._store = context.store
         self._client = client
         self._slaves: list[str] = []
+        self._named: set[str] = set()
+        """Those that name servers list: a host of haPeers may have a broker of another pair at that port."""
+        self._heard: set[str] = set()
+        self._needed = self._slaves_needed()
+        self._deadline_ms = 0
         self._done: Done = _nobody
 
     def run(self, done: Done) -> None:
         """done(""), or done(why this master must not start)."""
         self._done = done
-        deadline_ms = self._context.clock.monotonic_ms()
-        if self._store.max_physical_offset:
-            deadline_ms += NAME_SERVERS_WITHIN_MS
-        self._ask_name_servers(deadline_ms)
+        self._deadline_ms = self._context.clock.monotonic_ms()
+        if self._needed:
+            self._deadline_ms += LOST_WITHIN_MS
+        elif self._store.max_physical_offset:
+            self._deadline_ms += NAME_SERVERS_WITHIN_MS
+        self._ask_name_servers()
+
+    def _slaves_needed(self) -> int:
+        """So many slaves must be heard that one of them has whatever was acknowledged; 0 where this disk has it."""
+        settings = self._store.config
+        if not self._store.was_killed or not settings.waits_for_slaves or settings.waits_for_flush:
+            return 0
+        return max(1, len(self._listed_slaves()) - (settings.in_sync_replicas - 1) + 1)
 
     # -- who the slaves are
 
-    def _ask_name_servers(self, deadline_ms: int) -> None:
+    def _listed_slaves(self) -> set[str]:
+        """The other hosts of haPeers, at the port that brokers have as a rule: name servers may be away, or may not
+        have heard of a slave yet, and an empty master must not start beside a full slave."""
+        config = self._config
+        hosts = {one.strip() for one in config.ha_peers.split(";") if one.strip() and "/" not in one}
+        return {format_address(host, config.listen_port) for host in hosts - {config.broker_ip1, config.broker_ip2}}
+
+    def _ask_name_servers(self) -> None:
         addresses = self._config.name_servers
         waiting = set(addresses)
-        slaves: set[str] = set()
         answers = 0
 
         def take(address: str, answer: RemotingCommand | CallFailed) -> None:
@@ -79,16 +107,11 @@ class MasterReturn:
             waiting.discard(address)
             if isinstance(answer, RemotingCommand) and answer.code == ResponseCode.SUCCESS:
                 answers += 1
-                slaves.update(self._slaves_in(address, answer.body))
+                self._named |= self._slaves_in(address, answer.body)
             if waiting:
                 return
-            if answers or self._context.clock.monotonic_ms() >= deadline_ms:
-                if not answers:
-                    _LOG.warning("no name server answers: whether a slave has more of this log is not known")
-                self._slaves = sorted(slaves)
-                self._next_slave()
-            else:
-                self._context.reactor.call_later(NAME_SERVERS_PAUSE_MS, lambda: self._ask_name_servers(deadline_ms))
+            self._slaves = sorted((self._named | self._listed_slaves()) - self._heard)
+            self._next_slave(is_known=answers > 0)
 
         if not addresses:
             self._done("")
@@ -110,33 +133,58 @@ class MasterReturn:
 
     # -- one slave after the other
 
-    def _next_slave(self) -> None:
+    def _next_slave(self, *, is_known: bool = True) -> None:
+        """is_known: some name server has said who they are."""
         if not self._slaves:
-            self._done("")
+            self._all_asked(is_known=is_known)
             return
         slave = self._slaves.pop(0)
         peer = PairLog(self._config.broker_name, self._client, lambda: slave)
         # Damaged bytes would differ from the slave's: they come first.
         self._repair.run([peer], lambda: self._compare(slave, peer))
 
+    def _all_asked(self, *, is_known: bool) -> None:
+        if is_known and len(self._heard) >= self._needed:
+            self._done("")
+        elif self._context.clock.monotonic_ms() < self._deadline_ms:
+            self._context.reactor.call_later(NAME_SERVERS_PAUSE_MS, self._ask_name_servers)
+        else:
+            if not is_known:
+                _LOG.warning("no name server answers: whether a slave has more of this log is not known")
+            elif self._needed:
+                _LOG.error(
+                    "%d of %d slaves were heard within %d ms: what was acknowledged just before the crash may be on one"
+                    " that is away; it will keep that in a file",
+                    len(self._heard),
+                    self._needed,
+                    LOST_WITHIN_MS,
+                )
+            self._done("")
+
     def _compare(self, slave: str, peer: PairLog) -> None:
         own_end = self._store.max_physical_offset
         # One question tells the ends, and whether the last bytes here are the same there.
-        wanted = (max(self._store.min_physical_offset, own_end - WINDOW_BYTES), own_end)
+        wanted = telling_range(self._store, self._store.min_physical_offset, own_end)
         peer.ask(wanted, lambda state, why: self._compared(slave, peer, wanted, state, why))
 
     def _compared(self, slave: str, peer: PairLog, wanted: Range, state: LogState | None, why: str) -> None:
         own_end = self._store.max_physical_offset
-        if why:
+        if slave not in self._named and (why or state is None):
+            _LOG.info("no slave of this pair is at %s, which haPeers lists: %s", slave, why or "not of this engine")
+            self._next_slave()
+        elif why:
             _LOG.warning("slave %s is not asked for what it has: %s", slave, why)
             self._next_slave()
         elif state is None:
+            self._heard.add(slave)
             self._ask_apache(slave)
         elif not own_end and state.max_offset and not self._context.topics.was_stored:
             self._refuse(slave, state.max_offset)
         elif state.whole_offset <= own_end:
+            self._heard.add(slave)
             self._ask_offsets(slave)
         elif own_end and log_crc(self._store, wanted) != state.crc:
+            self._heard.add(slave)
             _LOG.error("the log of slave %s has other bytes below %d: it will set them aside", slave, own_end)
             self._ask_offsets(slave)
         else:
@@ -149,6 +197,7 @@ class MasterReturn:
         if why:
             _LOG.error("the rest of the log could not be fetched from slave %s, it ends at %d: %s", slave, end, why)
         else:
+            self._heard.add(slave)
             _LOG.info("the log is whole again up to %d", end)
         self._ask_offsets(slave)
 
@@ -187,18 +236,27 @@ class MasterReturn:
         def decoded(table: ConsumerOffsetSerializeWrapper | BaseException) -> None:
             if isinstance(table, BaseException):
                 _LOG.warning("consumer offsets are not merged from slave %s: %s", slave, table)
-            else:
-                self._merge_offsets(slave, table)
+            elif self._merge_offsets(slave, table):
+                # On the disk before anybody is served: at the next start this slave may be out of reach.
+                flush_all([self._context.offsets], written)
+                return
+            self._next_slave()
+
+        def written(faults: list[OSError]) -> None:
+            for fault in faults:
+                _LOG.error("consumer offsets that were taken from slave %s could not be written: %s", slave, fault)
             self._next_slave()
 
         command = RemotingCommand.request(RequestCode.GET_ALL_CONSUMER_OFFSET)
         self._client.invoke(slave, command, TIMEOUT_MS, take)
 
-    def _merge_offsets(self, slave: str, table: ConsumerOffsetSerializeWrapper) -> None:
+    def _merge_offsets(self, slave: str, table: ConsumerOffsetSerializeWrapper) -> bool:
+        """False where the slave has none that are newer."""
         changes = {key: newer for key, queues in table.offset_table.items() if (newer := self._newer(key, queues))}
         if changes:
             _LOG.info("consumer offsets of %d topics and groups are newer at slave %s: taken", len(changes), slave)
             self._context.offsets.merge(changes)
+        return bool(changes)
 
     def _newer(self, key: str, theirs: dict[int, int]) -> dict[int, int]:
         """Those that are higher than ours and for which there are messages here."""

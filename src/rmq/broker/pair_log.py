@@ -6,6 +6,7 @@
 | HA_LOG_STATE | brokerName, from, to | minOffset, maxOffset, wholeOffset; crc of [from, to), -1 where a byte lacks |
 | | verify=true | damaged: how many records of that range are damaged here; they are fenced, and mended |
 | HA_READ_LOG | brokerName, from, maxBytes | body: bytes of the log from there to wholeOffset or a file's end |
+| HA_DELETED_TOPICS | | body: the table of store/deleted_topics.py |
 
 Answered by masters and slaves of ours, to hosts that may copy the log anyway (`PairPeers`). A broker of Apache's
 answers 3 (not supported).
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 # Ours alone, as HA_IDENTIFY is.
 HA_LOG_STATE = 540_011
 HA_READ_LOG = 540_012
+HA_DELETED_TOPICS = 540_013
 
 ANSWER = ("minOffset", "maxOffset", "wholeOffset", "crc", "damaged")
 
@@ -39,7 +41,7 @@ READ_BYTES_MAX = 4 * 1024 * 1024
 
 
 class PairLogProcessor:
-    """Register it for both codes."""
+    """Register it for all three codes."""
 
     def __init__(self, broker_name: str, store: MessageStore, is_allowed: Callable[[str], bool]) -> None:
         self._broker_name = broker_name
@@ -53,6 +55,8 @@ class PairLogProcessor:
                 ResponseCode.NO_PERMISSION,
                 f"{channel.peer_host} is no broker of {self._broker_name}: list it in haPeers if it should be one",
             )
+        if request.code == HA_DELETED_TOPICS:
+            return request.response(ResponseCode.SUCCESS, body=self._store.deleted_topics.encode())
         if fields.get("brokerName") != self._broker_name:
             return request.response(ResponseCode.INVALID_PARAMETER, f"this is a broker of {self._broker_name}")
         start, other = fields.get("from", ""), fields.get("to" if request.code == HA_LOG_STATE else "maxBytes", "")

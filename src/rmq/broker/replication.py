@@ -7,21 +7,14 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from ..remoting.bodies import (
-    DelayOffsetSerializeWrapper,
-    MessageRequestModeSerializeWrapper,
-    TimerMetricsSerializeWrapper,
-)
-from ..remoting.codes import RequestCode
 from ..rpc.channel_hub import not_supported
 from ..rpc.outbound import split_address
 from ..store.ha import HaClient, HaService
 from ..store.ha.ha_client import HaState
-from ..store.timer import TimerCheckpoint
 from .damage_repair import DamageRepair
 from .ha_handshake import HA_IDENTIFY, HaIdentifyProcessor, HaIntroduction
 from .master_return import MasterReturn
-from .pair_log import HA_LOG_STATE, HA_READ_LOG, PairLog, PairLogProcessor
+from .pair_log import HA_DELETED_TOPICS, HA_LOG_STATE, HA_READ_LOG, PairLog, PairLogProcessor
 from .pair_peers import PairPeers
 from .rebuild import Rebuild
 from .slave_synchronize import SlaveSynchronize
@@ -62,7 +55,7 @@ class Replication(Protocol):
 
 
 #: HA_IDENTIFY is answered by masters, the others by every broker.
-PRIVATE_CODES = (HA_IDENTIFY, HA_LOG_STATE, HA_READ_LOG)
+PRIVATE_CODES = (HA_IDENTIFY, HA_LOG_STATE, HA_READ_LOG, HA_DELETED_TOPICS)
 
 
 class MasterReplication:
@@ -104,11 +97,23 @@ class MasterReplication:
         )
 
     def prepare(self, done: Callable[[str], None], *, rebuild_from: str) -> None:
+        def rebuilt(why: str) -> None:
+            # Another slave may have more than the one that it was rebuilt from.
+            if why:
+                done(why)
+            else:
+                MasterReturn(self._context, self._client, self._repair).run(done)
+
+        interrupted = self._context.store.rebuilding_from
         if rebuild_from:
-            tables = whole_tables(self._context)
-            Rebuild(self._context, self._client, rebuild_from, tables, auth_copy=self._auth_copy).run(done)
+            Rebuild(self._context, self._client, rebuild_from, auth_copy=self._auth_copy).run(rebuilt)
+        elif interrupted:
+            done(
+                f"the rebuild of this store from {interrupted} has not ended, messages lack here: repeat"
+                f" mqbroker --rebuild-from {interrupted}"
+            )
         else:
-            MasterReturn(self._context, self._client, self._repair).run(done)
+            rebuilt("")
 
     def start(self) -> None:
         """Raises OSError when haListenPort is taken."""
@@ -172,15 +177,7 @@ class SlaveReplication:
             master_log=master_log,
             on_connected=self._connected,
         )
-        self._synchronize = SlaveSynchronize(
-            client,
-            context.reactor,
-            topics=context.topics,
-            groups=context.groups,
-            offsets=context.offsets,
-            auth_copy=auth_copy,
-            whole_tables=whole_tables(context),
-        )
+        self._synchronize = SlaveSynchronize.of(context, client, auth_copy)
 
     @property
     def is_master_online(self) -> bool:
@@ -237,22 +234,3 @@ class SlaveReplication:
     def _connected(self, ha_address: str) -> None:
         self._introduction.introduce(ha_address)
         self._on_master_online()
-
-
-def whole_tables(context: BrokerContext) -> dict[RequestCode, Callable[[bytes], None]]:
-    """What SlaveSynchronize takes as a whole, by the code that asks for it."""
-    tables: dict[RequestCode, Callable[[bytes], None]] = {
-        RequestCode.GET_ALL_DELAY_OFFSET: lambda body: context.schedule.take(DelayOffsetSerializeWrapper.decode(body)),
-        RequestCode.GET_ALL_MESSAGE_REQUEST_MODE: lambda body: context.request_modes.take(
-            MessageRequestModeSerializeWrapper.decode(body)
-        ),
-    }
-    timer = context.timer
-    if timer is not None:
-        tables[RequestCode.GET_TIMER_CHECK_POINT] = lambda body: timer.take_master_checkpoint(
-            TimerCheckpoint.decode(body)
-        )
-        tables[RequestCode.GET_TIMER_METRICS] = lambda body: timer.take_master_metrics(
-            TimerMetricsSerializeWrapper.decode(body)
-        )
-    return tables

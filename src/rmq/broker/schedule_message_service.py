@@ -20,6 +20,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ..remoting.bodies import DataVersion, DelayOffsetSerializeWrapper
@@ -177,7 +178,8 @@ class ScheduleMessageService:
             self._set_timer(level, 0)
             return
         now_ms = self._clock.now_ms()
-        due = [message for message in messages if self._deliver_time_ms(level, message, now_ms) <= now_ms]
+        # A clock that was set back makes a later one due first: it waits, or the offset would pass those before it.
+        due = list(takewhile(lambda message: self._deliver_time_ms(level, message, now_ms) <= now_ms, messages))
         if due:
             _Delivery(self, level, due).start(self._store)
         else:

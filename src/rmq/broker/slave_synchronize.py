@@ -4,6 +4,7 @@
 | code | what | how often |
 |---|---|---|
 | 21, 201 | topics, subscription groups | each second, answered with an empty page while nothing changes |
+| 540013 | deleted topics (pair_log.py) | when the topics have changed |
 | 43 | consumer offsets | each second; a large table less often (256 KiB a second), each 10 s at the least |
 | 540002 | users and policies (auth_synchronize.py) | each second, answered without a body while nothing changes |
 | 60 | timer checkpoint | each 3 s, as on Apache |
@@ -21,12 +22,21 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..remoting.bodies import ConsumerOffsetSerializeWrapper, SubscriptionGroupWrapper, TopicConfigSerializeWrapper
+from ..remoting.bodies import (
+    ConsumerOffsetSerializeWrapper,
+    DelayOffsetSerializeWrapper,
+    MessageRequestModeSerializeWrapper,
+    SubscriptionGroupWrapper,
+    TimerMetricsSerializeWrapper,
+    TopicConfigSerializeWrapper,
+)
 from ..remoting.codes import RequestCode, ResponseCode
 from ..remoting.command import RemotingCommand
+from ..store.timer import TimerCheckpoint
 from .auth.auth_codes import GET_AUTH_METADATA
 from .offset_merge import OffsetMerge
 from .paged_table import GROUPS, TOPICS, Page, PagedFetch
+from .pair_log import HA_DELETED_TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +45,7 @@ if TYPE_CHECKING:
     from ..remoting.bodies import DataVersion
     from ..rpc import CallFailed, OutboundClient
     from .auth.auth_synchronize import AuthMetadataCopy
+    from .broker_context import BrokerContext
     from .consumer_offset_manager import ConsumerOffsetManager
     from .subscription_group_manager import SubscriptionGroupManager
     from .topic_config_manager import TopicConfigManager
@@ -66,6 +77,7 @@ class SlaveSynchronize:
         groups: SubscriptionGroupManager,
         offsets: ConsumerOffsetManager,
         whole_tables: Mapping[RequestCode, TakeTable],
+        take_deleted_topics: TakeTable = lambda _: None,
         auth_copy: AuthMetadataCopy | None = None,
     ) -> None:
         self._client = client
@@ -74,6 +86,8 @@ class SlaveSynchronize:
         self._groups = groups
         self._offsets = offsets
         self._whole_tables = whole_tables
+        self._take_deleted_topics = take_deleted_topics
+        self._are_deletions_due = True
         self._auth_copy = auth_copy
         self._offset_merge = OffsetMerge()
         self._offsets_body = b""
@@ -84,6 +98,20 @@ class SlaveSynchronize:
         self._is_away = False
         self._failing: set[int] = set()
 
+    @classmethod
+    def of(cls, context: BrokerContext, client: OutboundClient, auth_copy: AuthMetadataCopy | None) -> SlaveSynchronize:
+        """For all tables of a broker; auth_copy: where users follow the master's too."""
+        return cls(
+            client,
+            context.reactor,
+            topics=context.topics,
+            groups=context.groups,
+            offsets=context.offsets,
+            whole_tables=_whole_tables(context),
+            take_deleted_topics=context.store.take_deleted_topics,
+            auth_copy=auth_copy,
+        )
+
     def set_master_address(self, address: str) -> None:
         """The master's remoting address, masterAddr of a registration answer."""
         if address == self._master_address:
@@ -91,6 +119,7 @@ class SlaveSynchronize:
         _LOG.info("metadata is copied from the master %s", address)
         self._master_address = address
         self._due_ms.clear()
+        self._are_deletions_due = True
         self._forget_offsets()
         if self._timer is not None:
             self._timer.cancel()
@@ -123,6 +152,8 @@ class SlaveSynchronize:
             return
         if self._is_due(TOPICS.code):
             self._fetch_page(PagedFetch(TOPICS, self._topics.data_version), self._take_topics)
+        if self._are_deletions_due and self._is_due(HA_DELETED_TOPICS):
+            self._ask(HA_DELETED_TOPICS, {}, self._take_deletions)
         if self._is_due(GROUPS.code):
             self._fetch_page(PagedFetch(GROUPS, self._groups.data_version), self._take_groups)
         if self._is_due(RequestCode.GET_ALL_CONSUMER_OFFSET):
@@ -151,6 +182,12 @@ class SlaveSynchronize:
     def _take_topics(self, version: DataVersion, pages: list[TopicConfigSerializeWrapper]) -> None:
         topics = {name: topic for page in pages for name, topic in page.topic_config_table.items()}
         self._topics.replace_all(TopicConfigSerializeWrapper(version, topics))
+        # By the next round the master has those that go with it.
+        self._are_deletions_due = True
+
+    def _take_deletions(self, answer: RemotingCommand) -> None:
+        self._are_deletions_due = False
+        self._take_deleted_topics(answer.body)
 
     def _take_groups(self, version: DataVersion, pages: list[SubscriptionGroupWrapper]) -> None:
         groups = {name: group for page in pages for name, group in page.subscription_group_table.items()}
@@ -212,6 +249,7 @@ class SlaveSynchronize:
 
     def _answered(self, code: int, answer: RemotingCommand, take: Callable[[RemotingCommand], None]) -> None:
         if answer.code == ResponseCode.REQUEST_CODE_NOT_SUPPORTED:
+            self._are_deletions_due = self._are_deletions_due and code != HA_DELETED_TOPICS
             return
         if answer.code != ResponseCode.SUCCESS:
             self._failed(code, f"code {answer.code}, {answer.remark}")
@@ -238,3 +276,22 @@ class SlaveSynchronize:
 
 def _take_body(take_table: TakeTable, answer: RemotingCommand) -> None:
     take_table(answer.body)
+
+
+def _whole_tables(context: BrokerContext) -> dict[RequestCode, TakeTable]:
+    """What SlaveSynchronize takes as a whole, by the code that asks for it."""
+    tables: dict[RequestCode, TakeTable] = {
+        RequestCode.GET_ALL_DELAY_OFFSET: lambda body: context.schedule.take(DelayOffsetSerializeWrapper.decode(body)),
+        RequestCode.GET_ALL_MESSAGE_REQUEST_MODE: lambda body: context.request_modes.take(
+            MessageRequestModeSerializeWrapper.decode(body)
+        ),
+    }
+    timer = context.timer
+    if timer is not None:
+        tables[RequestCode.GET_TIMER_CHECK_POINT] = lambda body: timer.take_master_checkpoint(
+            TimerCheckpoint.decode(body)
+        )
+        tables[RequestCode.GET_TIMER_METRICS] = lambda body: timer.take_master_metrics(
+            TimerMetricsSerializeWrapper.decode(body)
+        )
+    return tables

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..env import Disk
     from .config import StoreConfig
+    from .deleted_topics import DeletedTopics
     from .queue_checkpoint import QueueKey
     from .record import ScannedRecord
 
@@ -24,9 +25,10 @@ _TOPIC_BYTES_MAX = 255
 
 
 class ConsumeQueueStore:
-    def __init__(self, disk: Disk, config: StoreConfig) -> None:
+    def __init__(self, disk: Disk, config: StoreConfig, deleted: DeletedTopics) -> None:
         self.table: dict[QueueKey, ConsumeQueue] = {}
         self._disk = disk
+        self._deleted = deleted
         self._directory = config.root / "consumequeue"
         self._file_size_bytes = config.mapped_file_size_consume_queue
         self._delays_ms = config.delay_levels_ms
@@ -62,8 +64,9 @@ class ConsumeQueueStore:
 
     def dispatch(self, record: ScannedRecord) -> ConsumeQueue | None:
         """Add the unit of a record that was found in the log. None where it gets none: it has one already, is
-        prepared or rolled back, or claims a place that it cannot have (a StoreError says which)."""
-        if not record.has_unit:
+        prepared or rolled back, is of a topic that was deleted, or claims a place that it cannot have (a StoreError
+        says which)."""
+        if not record.has_unit or self._deleted.is_gone(record.topic, record.physical_offset):
             return None
         queue = self.by_raw_topic.get((record.topic, record.queue_id))
         if queue is None:
@@ -120,6 +123,13 @@ class ConsumeQueueStore:
             )
         queue.fill_up_to(record.queue_offset, record.physical_offset)
         return True
+
+    def remove_deleted(self) -> None:
+        """Remove the queues that end below their topic's mark."""
+        for topic, mark in self._deleted.marks.items():
+            ends = [queue.last_physical_offset for (name, _), queue in self.table.items() if name == topic]
+            if ends and max(ends) < mark:
+                self.remove(topic)
 
     def remove(self, topic: str) -> bool:
         """Remove all queues of a topic. False where there are none."""

@@ -31,6 +31,7 @@ from .commit_log import CommitLog
 from .commit_service import CommitService
 from .config import BrokerRole
 from .consume_queue_store import ConsumeQueueStore
+from .deleted_topics import DELETED_TOPICS_FILE, DeletedTopics
 from .diverged_tail import DIVERGED_DIRECTORY, DivergedTail
 from .errors import StoreError
 from .flush_service import CHECKPOINT_FILE, QUEUE_CHECKPOINT_FILE, FlushService
@@ -61,6 +62,7 @@ log = logging.getLogger(__name__)
 
 ABORT_FILE = "abort"
 LOCK_FILE = "lock"
+REBUILD_FILE = "rebuilding"
 # Clients close a connection that brings them a frame of 16 MiB; two of the largest messages fit in any case.
 QUERY_BYTES_MAX = 12 * 1024 * 1024
 
@@ -80,6 +82,8 @@ class MessageStore:
         self.tails_set_aside = 0
         self.was_killed = False
         """load() found that the last process did not stop cleanly."""
+        self.rebuilding_from = ""
+        """The broker that this store was being filled from when it was left."""
         self._disk = disk
         self._reactor = reactor
         self._on_fatal = on_fatal
@@ -90,16 +94,13 @@ class MessageStore:
         self._making_file_at = -1
         self._reads = 0
         self._log = CommitLog(disk, config.commit_log_directories(), config.mapped_file_size_commit_log)
-        self._queues = ConsumeQueueStore(disk, config)
+        self.deleted_topics = DeletedTopics(disk, reactor, config.root / "config" / DELETED_TOPICS_FILE)
+        self._queues = ConsumeQueueStore(disk, config, self.deleted_topics)
         self._index = self._make_index()
         self._stats = StoreStats(reactor.clock.now_ms())
         self._reader = MessageReader(self._log, config)
         self.mending = Mending(self._log, self._queues, self._reader, self._index)
-        self._waiters = PutWaiters(
-            reactor,
-            sync_flush_timeout_ms=config.sync_flush_timeout_ms if config.waits_for_flush else None,
-            slave_timeout_ms=config.slave_timeout_ms if config.waits_for_slaves else None,
-        )
+        self._waiters = _put_waiters(config, reactor)
         self._flush = FlushService(
             config,
             disk,
@@ -158,6 +159,8 @@ class MessageStore:
         if disk.exists(config.root / ABORT_FILE):
             self.was_killed = True
             log.warning("store: the last stop was not a clean one")
+        self.rebuilding_from = _read(disk, config.root / REBUILD_FILE).decode("utf-8", "replace")
+        self.deleted_topics.load()
         self._queues.load()
         hint = QueueCheckpoint.decode(_read(disk, config.root / QUEUE_CHECKPOINT_FILE))
         log_end = 0 if hint is None else hint.physical_offset
@@ -165,6 +168,10 @@ class MessageStore:
             lambda start, end: max(self._queues.end_in(start, end), log_end * (start < log_end <= end))
         )
         self.recovery = LogRecovery(self._log, self._queues, self._index, hint).run()
+        # A slave's log may be behind what its master has told it.
+        if not self._is_slave and self.deleted_topics.cap(self._log.written):
+            self.deleted_topics.persist_now()
+        self._queues.remove_deleted()
         self._reader.trusted_from = self.recovery.start
         self.mending.report = self.recovery
         self._commits.dispatched = self._log.written
@@ -251,6 +258,23 @@ class MessageStore:
             raise StoreError(self._failure or "the store is not running")
         self._commits.append_raw(physical_offset, data)
 
+    def begin_rebuild(self, address: str) -> None:
+        """Blocking. Remember over restarts that this store lacks what the broker at address has. May raise OSError."""
+        self._disk.replace_file(self.config.root / REBUILD_FILE, address.encode())
+        self.rebuilding_from = address
+
+    def end_rebuild(self) -> None:
+        """Blocking. Everything is here, and on the disk. May raise OSError."""
+        self._flush.disregard_current()
+        self._flush.flush_now(clean=False)
+        self._disk.remove(self.config.root / REBUILD_FILE)
+        self._disk.sync_directory(self.config.root)
+        self.rebuilding_from = ""
+
+    def flush(self) -> None:
+        """Sync the log as soon as may be; on_flush follows where something was not synced."""
+        self._flush.flush()
+
     def truncate_to(self, physical_offset: int) -> None:
         """Blocking. Forget everything from physical_offset (a record's start) on, in log and queues, and zero it."""
         self._commits.commit_now()
@@ -299,11 +323,43 @@ class MessageStore:
         that."""
         self._waiters.replicated(physical_offset)
 
-    def delete_topic(self, topic: str) -> None:
-        """Remove the topic's queues; its records stay in the log until their files go."""
+    def delete_topic(self, topic: str, done: Callable[[Exception | None], None] = lambda _: None) -> None:
+        """Remove the topic's queues; its records stay in the log until their files go. done(None) on the loop, when no
+        crash brings them back any more, or done(why that is not sure)."""
         self._commits.commit_now()
-        if self._queues.remove(topic):
-            self._flush.flush_and_checkpoint()
+        try:
+            files = self._log.files_to_flush()
+        except OSError as error:
+            done(error)
+            return
+        if not self._queues.remove(topic):
+            self._reactor.call_soon(lambda: done(None))
+            return
+        failures: list[OSError] = []
+
+        def sync() -> None:
+            try:
+                for file in files:
+                    file.datasync()
+            except OSError as error:
+                failures.append(error)
+                raise
+
+        def written(fault: Exception | None) -> None:
+            self._reads -= 1
+            if failures:
+                self._fail(failures[0])
+            done(fault)
+
+        self._reads += 1
+        self.deleted_topics.add(topic, self._log.written, self._log.min_offset, sync, written)
+
+    def take_deleted_topics(self, data: bytes) -> None:
+        """A slave takes its master's table. Raises ValueError."""
+        self._commits.commit_now()
+        self.deleted_topics.take(data)
+        self._queues.remove_deleted()
+        self.deleted_topics.persist(lambda: None, lambda _: None)
 
     def clean_expired_consume_queues(self) -> None:
         """Remove files of queues all of whose messages are gone; the numbers of a queue go on all the same."""
@@ -627,6 +683,14 @@ class MessageStore:
 def _whole_percents(ratio: float) -> str:
     """As Apache knows it: rounded up."""
     return str(math.ceil(round(ratio * 100, 9)) / 100)
+
+
+def _put_waiters(config: StoreConfig, reactor: Reactor) -> PutWaiters:
+    return PutWaiters(
+        reactor,
+        sync_flush_timeout_ms=config.sync_flush_timeout_ms if config.waits_for_flush else None,
+        slave_timeout_ms=config.slave_timeout_ms if config.waits_for_slaves else None,
+    )
 
 
 def _read(disk: Disk, path: Path) -> bytes:

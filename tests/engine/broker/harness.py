@@ -51,8 +51,9 @@ class Broker:
         world: FakeWorld | None = None,
         disk: FakeDisk | None = None,
         rebuild_from: str = "",
+        waits: bool = True,
     ) -> None:
-        """Raises NotStarted where the broker refuses to start."""
+        """Raises NotStarted where the broker refuses to start. waits=False: it starts as the world goes on."""
         self.world = world if world is not None else FakeWorld()
         self.disk = disk if disk is not None else FakeDisk()
         self.settings = {**SMALL_FILES, **(settings or {})}
@@ -61,18 +62,25 @@ class Broker:
         self.fatal: list[str] = []
         environment = BrokerEnvironment(self.reactor, self.disk, random.Random(1))
         self.controller = BrokerController(self.settings, environment, on_fatal=self.fatal.append)
+        self.refusal: str | None = None
+        """Why it may not serve; empty when it does."""
         self.controller.load()
-        self._prepare(rebuild_from)
-        self.controller.start()
+        self.controller.prepare(self._prepared, rebuild_from=rebuild_from)
+        if not waits:
+            return
+        self.world.run_until(lambda: self.refusal is not None)
+        self._raise_refusal()
         self.world.settle()
 
-    def _prepare(self, rebuild_from: str) -> None:
-        outcome: list[str] = []
-        self.controller.prepare(outcome.append, rebuild_from=rebuild_from)
-        self.world.run_until(lambda: bool(outcome))
-        if outcome != [""]:
+    def _raise_refusal(self) -> None:
+        if self.refusal:
             self.stop()
-            raise NotStarted(outcome[0])
+            raise NotStarted(self.refusal)
+
+    def _prepared(self, why: str) -> None:
+        self.refusal = why
+        if not why:
+            self.controller.start()
 
     @property
     def address(self) -> tuple[str, int]:

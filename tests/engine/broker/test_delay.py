@@ -43,6 +43,15 @@ def test_waiting_consumer_gets_a_delayed_message_at_once(broker: Broker, client:
     assert client.answer_to(held) is not None
 
 
+def test_a_clock_that_is_set_back_takes_no_delayed_message_away(broker: Broker, client: Client) -> None:
+    """The second is due before the first, by the times that are written in them."""
+    client.send("T", b"first", "DELAY\x012\x02")
+    broker.world.clock.jump(-3_000)
+    client.send("T", b"second", "DELAY\x012\x02")
+    broker.world.run_for(20_000)
+    assert bodies(client) == [b"first", b"second"]
+
+
 def test_each_level_keeps_its_order(broker: Broker, client: Client) -> None:
     for number in range(100):
         client.send("T", b"%d" % number, "DELAY\x011\x02")

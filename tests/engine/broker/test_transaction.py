@@ -520,3 +520,12 @@ def test_message_that_calls_itself_prepared_is_in_no_queue(broker: Broker, clien
     assert bodies(client) == [b"plain"]
     broker.kill()
     assert bodies(broker.start_again().client()) == [b"plain"]
+
+
+def test_a_producer_is_asked_after_the_clock_was_set_back(broker: Broker, client: Client) -> None:
+    half(client)
+    broker.world.clock.jump(-864_000_000)
+    for _ in range(2):
+        client.heartbeat()
+        broker.world.run_for(ROUND_MS)
+    assert checks(client)

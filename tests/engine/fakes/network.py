@@ -64,12 +64,14 @@ class FakeConnection:
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         self._when_drained.append(callback)
+        self.reactor.is_awake = True
 
     def pause_reading(self) -> None:
         self._paused = True
 
     def resume_reading(self) -> None:
         self._paused = False
+        self.reactor.is_awake = True
 
     def close(self) -> None:
         if self._closing:
@@ -89,7 +91,13 @@ class FakeConnection:
 
     def arrive(self, chunk: bytes | None) -> None:
         """Bytes are under way to this end; None is the end of the stream."""
-        self._inbox.append((self.reactor.clock.monotonic_ms() + self.reactor.world.network.latency_ms, chunk))
+        latency_ms = self.reactor.world.network.latency_between(self._local[0], self._peer[0])
+        at_ms = self.reactor.clock.monotonic_ms() + latency_ms
+        if self._inbox:
+            # A stream: nothing overtakes.
+            at_ms = max(at_ms, self._inbox[-1][0])
+        self._inbox.append((at_ms, chunk))
+        self.reactor.world.wake_at(at_ms, self.reactor)
 
     def reset(self) -> None:
         self._inbox.clear()
@@ -114,12 +122,14 @@ class FakeConnection:
 
     @property
     def frozen(self) -> bool:
-        return self.reactor.world.network.is_frozen(self._local[0], self._peer[0])
+        """What the peer sends does not reach this end now."""
+        network = self.reactor.world.network
+        return bool(network.has_frozen and network.is_frozen(self._peer[0], self._local[0]))
 
-    def next_arrival_ms(self) -> int | None:
-        if self._paused or self._lost or self.frozen or not self._inbox:
-            return None
-        return self._inbox[0][0]
+    @property
+    def has_work(self) -> bool:
+        """Something may be done at this end: bytes have been sent to it, or somebody waits until its own are read."""
+        return bool(self._inbox or self._when_drained)
 
     def read_ready(self, now_ms: int) -> bool:
         """Hand the handler all bytes that have arrived, as one read."""
@@ -133,6 +143,9 @@ class FakeConnection:
                 ended = True
             else:
                 chunks.append(chunk)
+        if chunks and self.other is not None:
+            # It may wait for this.
+            self.other.reactor.is_awake = True
         if chunks and not self._closing:
             self.handler.data_received(b"".join(chunks))
         if ended:
@@ -182,28 +195,55 @@ class FakeListener:
 class FakeNetwork:
     """Listeners by address, and the faults of wires between hosts."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, changed: Callable[[], None]) -> None:
+        """changed: wires are other ones from now on."""
         self.clock = clock
         self.latency_ms = 0
         self.listeners: dict[tuple[str, int], FakeListener] = {}
         self._cut: set[frozenset[str]] = set()
-        self._frozen: set[frozenset[str]] = set()
+        self._frozen: set[tuple[str, str]] = set()
+        self._latencies_ms: dict[frozenset[str], int] = {}
+        self._changed = changed
         self._next_port = FIRST_FREE_PORT
 
     def cut(self, host: str, other: str) -> None:
         """Reset what is open between two hosts and refuse new connections until heal()."""
         self._cut.add(frozenset((host, other)))
+        self._changed()
 
-    def freeze(self, host: str, other: str) -> None:
-        """Bytes between two hosts wait and nobody is told, until heal(): a stopped process, a half-open connection."""
-        self._frozen.add(frozenset((host, other)))
+    def freeze(self, host: str, other: str, *, one_way: bool = False) -> None:
+        """Bytes between two hosts wait and nobody is told, until heal(): a stopped process, a half-open connection.
+        one_way: only those from host to other."""
+        self._frozen.add((host, other))
+        if not one_way:
+            self._frozen.add((other, host))
+
+    def delay(self, host: str, other: str, latency_ms: int) -> None:
+        """Bytes between two hosts are that long under way, until heal()."""
+        self._latencies_ms[frozenset((host, other))] = latency_ms
 
     def heal(self) -> None:
         self._cut.clear()
         self._frozen.clear()
+        self._latencies_ms.clear()
+        self._changed()
+
+    @property
+    def has_cuts(self) -> bool:
+        return bool(self._cut)
+
+    @property
+    def has_frozen(self) -> bool:
+        return bool(self._frozen)
+
+    def latency_between(self, host: str, other: str) -> int:
+        if not self._latencies_ms:
+            return self.latency_ms
+        return self._latencies_ms.get(frozenset((host, other)), self.latency_ms)
 
     def is_frozen(self, host: str, other: str) -> bool:
-        return frozenset((host, other)) in self._frozen
+        """Bytes from host do not reach other now."""
+        return (host, other) in self._frozen
 
     def is_cut(self, host: str, other: str) -> bool:
         return frozenset((host, other)) in self._cut

@@ -3,7 +3,7 @@
 
 A `FakeWorld` is one clock, one network and any number of reactors (nodes). `run_for` and `run_until` step it: a step is
 one tick of every reactor (reads, then callbacks, then blocking work); when nobody has anything to do, time moves to the
-next timer.
+next timer. Reactors that cannot have anything to do are passed over: whatever gives one work wakes it.
 """
 
 from __future__ import annotations
@@ -42,14 +42,25 @@ class FakeReactor:
         self.world = world if world is not None else FakeWorld()
         self.host = host
         self.connections = ConnectionSet()
-        self.hold_blocking = False
-        """While true, work given to run_blocking waits: a disk that does not answer."""
+        self.is_awake = True
+        """There may be something to do in the next tick."""
+        self._holds_blocking = False
         self._soon: list[Callable[[], None]] = []
         self._timers: list[tuple[int, int, FakeTimer]] = []
         self._blocking: list[Callable[[], None]] = []
         self._sequence = 0
         self._dead = False
         self.world.reactors.append(self)
+
+    @property
+    def hold_blocking(self) -> bool:
+        """While true, work given to run_blocking waits: a disk that does not answer."""
+        return self._holds_blocking
+
+    @hold_blocking.setter
+    def hold_blocking(self, holds: bool) -> None:
+        self._holds_blocking = holds
+        self.is_awake = True
 
     # -- rmq.env.Reactor
 
@@ -60,11 +71,14 @@ class FakeReactor:
     def call_soon(self, callback: Callable[[], None]) -> None:
         if not self._dead:
             self._soon.append(callback)
+            self.is_awake = True
 
     def call_later(self, delay_ms: int, callback: Callable[[], None]) -> FakeTimer:
         timer = FakeTimer(callback)
         self._sequence += 1
-        heapq.heappush(self._timers, (self.clock.monotonic_ms() + max(0, delay_ms), self._sequence, timer))
+        at_ms = self.clock.monotonic_ms() + max(0, delay_ms)
+        heapq.heappush(self._timers, (at_ms, self._sequence, timer))
+        self.world.wake_at(at_ms, self)
         return timer
 
     def run_blocking(self, work: Callable[[], T], done: Callable[[T | BaseException], None]) -> None:
@@ -77,6 +91,7 @@ class FakeReactor:
 
         if not self._dead:
             self._blocking.append(run)
+            self.is_awake = True
 
     def listen(
         self,
@@ -141,28 +156,22 @@ class FakeReactor:
         for callback in callbacks:
             if not self._dead:
                 callback()
-        if self._blocking and not self.hold_blocking:
+        if self._blocking and not self._holds_blocking:
             blocking, self._blocking = self._blocking, []
             for run in blocking:
                 run()
             busy = True
         return busy or bool(callbacks)
 
-    def next_event_ms(self) -> int | None:
-        while self._timers and self._timers[0][2].callback is None:
-            heapq.heappop(self._timers)
-        times = [self._timers[0][0]] if self._timers else []
-        times += [at for one in self.connections.snapshot() if (at := one.next_arrival_ms()) is not None]
-        return min(times, default=None)
-
     def _read(self) -> bool:
         now_ms = self.clock.monotonic_ms()
+        network = self.world.network
         busy = False
         for connection in self.connections.snapshot():
-            if self.world.network.is_cut(connection.local[0], connection.peer[0]):
+            if network.has_cuts and network.is_cut(connection.local[0], connection.peer[0]):
                 connection.lose(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
                 busy = True
-            else:
+            elif connection.has_work:
                 busy = connection.read_ready(now_ms) or busy
                 busy = connection.notice_drained() or busy
         return busy
@@ -184,11 +193,23 @@ class FakeWorld:
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock if clock is not None else FakeClock()
-        self.network = FakeNetwork(self.clock)
+        self.network = FakeNetwork(self.clock, self.wake_all)
         self.reactors: list[FakeReactor] = []
+        self._sequence = 0
+        self._wakes: list[tuple[int, int, FakeReactor]] = []
 
     def reactor(self, host: str = "127.0.0.1") -> FakeReactor:
         return FakeReactor(self, host)
+
+    def wake_at(self, at_ms: int, reactor: FakeReactor) -> None:
+        """A timer fires or bytes arrive then."""
+        self._sequence += 1
+        heapq.heappush(self._wakes, (at_ms, self._sequence, reactor))
+
+    def wake_all(self) -> None:
+        """Something has changed for everybody."""
+        for reactor in self.reactors:
+            reactor.is_awake = True
 
     def settle(self) -> None:
         for _ in range(TICKS_WITHOUT_TIME_MAX):
@@ -223,10 +244,21 @@ class FakeWorld:
             self.clock.advance(max(0, next_ms - self.clock.monotonic_ms()))
 
     def _tick(self) -> bool:
+        self._wake_due()
         busy = False
         for reactor in list(self.reactors):
-            busy = reactor.tick() or busy
+            if reactor.is_awake:
+                # Before the tick: what happens in it may ask for another one.
+                reactor.is_awake = False
+                if reactor.tick():
+                    busy = reactor.is_awake = True
         return busy
 
+    def _wake_due(self) -> None:
+        now_ms = self.clock.monotonic_ms()
+        while self._wakes and self._wakes[0][0] <= now_ms:
+            heapq.heappop(self._wakes)[2].is_awake = True
+
     def _next_event_ms(self) -> int | None:
-        return min((at for one in self.reactors if (at := one.next_event_ms()) is not None), default=None)
+        """Some have come to nothing by then: a timer that was cancelled, bytes on a frozen wire."""
+        return self._wakes[0][0] if self._wakes else None

@@ -37,6 +37,13 @@ class MemoryLog:
     def max_physical_offset(self) -> int:
         return self.start + len(self.content)
 
+    @property
+    def flushed_physical_offset(self) -> int:
+        return self.max_physical_offset
+
+    def flush(self) -> None:
+        """Nothing is lost here."""
+
     def read_log(self, physical_offset: int, max_bytes: int) -> memoryview:
         if physical_offset < self.start:
             raise StoreError(f"offset {physical_offset} is deleted")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.ha.memory_log import MemoryLog
 
-from rmq.store.ha.log_comparison import WINDOW_BYTES, LogComparison, LogState, find_common_end, log_crc
+from rmq.store.ha.log_comparison import LAST_STEP_BYTES, LogComparison, LogState, find_common_end, log_crc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def test_a_slave_that_is_behind_needs_two_questions(content: bytes, missing: int
     assert peer.questions == 2
 
 
-@pytest.mark.parametrize("common", [1, 91, WINDOW_BYTES - 1, WINDOW_BYTES + 1, FILE_BYTES, 3 * FILE_BYTES + 17])
+@pytest.mark.parametrize("common", [1, 91, LAST_STEP_BYTES - 1, LAST_STEP_BYTES + 1, FILE_BYTES, 3 * FILE_BYTES + 17])
 @pytest.mark.parametrize("own_more", [-2000, 0, 2000])
 def test_the_first_other_byte_is_found(content: bytes, common: int, own_more: int) -> None:
     own = bytearray(content + bytes(4000))
@@ -69,6 +69,31 @@ def test_the_first_other_byte_is_found(content: bytes, common: int, own_more: in
     peer = Peer(log_of(content))
     assert compare(log_of(bytes(own[: len(content) + own_more])), peer) == common
     assert peer.questions < 70
+
+
+def record(place: int, stored_ms: int, body: bytes) -> bytes:
+    """As much of a record as says where it is and when it came."""
+    size = 64 + len(body)
+    head = size.to_bytes(4, "big") + b"\xda\xa3\x20\xa7" + bytes(20) + place.to_bytes(8, "big") + bytes(20)
+    return head + stored_ms.to_bytes(8, "big") + body
+
+
+def log_of_records(body: bytes, stored_ms: list[int], cut: int = 0) -> MemoryLog:
+    content = b""
+    for at_ms in stored_ms:
+        content += record(len(content), at_ms, body)
+    return log_of(content[: len(content) - cut])
+
+
+@pytest.mark.parametrize("body_bytes", [10, 3_000, 150_000])
+@pytest.mark.parametrize("cut", [0, 1, 9])
+def test_bodies_that_are_alike_do_not_hide_what_differs_before_them(body_bytes: int, cut: int) -> None:
+    """Messages of one producer differ in their heads alone; a slave's log may end in the middle of one."""
+    body = b"x" * body_bytes
+    ours = log_of_records(body, [1, 2, 3, 4, 5], cut)
+    theirs = log_of_records(body, [1, 2, 7, 8, 9, 10])
+    # The last byte of the third one's time is the first that differs.
+    assert compare(ours, Peer(theirs)) == 2 * (64 + body_bytes) + 63
 
 
 def test_a_slave_that_is_longer_than_its_master_keeps_what_both_have(content: bytes) -> None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seeds of the simulation. SIMULATOR_SEEDS=2000 runs that many of each plan, TEST_SEED=N begins at N."""
+"""Seeds of the simulation. SIMULATOR_SEEDS=500 runs that many of each plan, TEST_SEED=N begins at N.
+
+A run takes 1.4 s of one core. Without SIMULATOR_SEEDS there are few of them; CI and `make chaos` say how many they run.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ import pytest
 from tests.engine.simulator.simulation import PLANS, Simulation
 
 FIRST = int(os.environ.get("TEST_SEED", "1"))
-SEEDS = range(FIRST, FIRST + int(os.environ.get("SIMULATOR_SEEDS", "10")))
-# Seeds that have found a fault: they stay.
-KEPT = {"power": (8, 27)}
+SEEDS = range(FIRST, FIRST + int(os.environ.get("SIMULATOR_SEEDS", "2")))
+# Seeds that have found a fault: they stay. A change of the simulator makes other runs of them; what they found has a
+# test of its own.
+KEPT: dict[str, tuple[int, ...]] = {"sync": (1001,), "three": (101, 102)}
 RUNS = [(plan, seed) for plan in PLANS for seed in sorted({*SEEDS, *KEPT.get(plan, ())})]
 
 
@@ -22,6 +26,6 @@ def test_what_must_hold_holds(plan: str, seed: int) -> None:
 
 
 def test_a_seed_decides_everything() -> None:
-    first, second = (Simulation(1, PLANS["power"]) for _ in range(2))
+    first, second = (Simulation(1, PLANS["rebuild"]) for _ in range(2))
     assert first.run() == second.run()
     assert first.trace == second.trace

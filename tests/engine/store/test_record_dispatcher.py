@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.engine.fakes import FakeDisk
+from tests.engine.fakes import FakeDisk, FakeReactor
 
 from rmq.remoting.message import encode_host, encode_record
 from rmq.store import StoreConfig, StoreError
 from rmq.store.consume_queue import SCHEDULE_TOPIC
 from rmq.store.consume_queue_store import ConsumeQueueStore
+from rmq.store.deleted_topics import DeletedTopics
 from rmq.store.record import scan_record
 from rmq.store.record_dispatcher import RecordDispatcher
 
@@ -66,7 +67,9 @@ def log_of(records: list[tuple[str, int, int, int, bytes, bool, bool, bytes]]) -
 
 
 def queues() -> ConsumeQueueStore:
-    return ConsumeQueueStore(FakeDisk(), StoreConfig(root=Path("/store"), mapped_file_size_consume_queue=2000))
+    disk, root = FakeDisk(), Path("/store")
+    deleted = DeletedTopics(disk, FakeReactor(), root / "deletedTopics.json")
+    return ConsumeQueueStore(disk, StoreConfig(root=root, mapped_file_size_consume_queue=2000), deleted)
 
 
 def units(store: ConsumeQueueStore) -> dict[tuple[str, int], list[tuple[int, int, int]]]:

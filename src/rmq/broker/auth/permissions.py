@@ -29,7 +29,7 @@ from ...remoting.java_json import JavaJsonError, loads_bytes
 from ...remoting.json_body import BodyError
 from ...remoting.topic_names import is_retry_topic
 from ..ha_handshake import HA_IDENTIFY
-from ..pair_log import HA_LOG_STATE, HA_READ_LOG
+from ..pair_log import HA_DELETED_TOPICS, HA_LOG_STATE, HA_READ_LOG
 from .auth_codes import GET_AUTH_METADATA
 from .model import Action, Resource
 
@@ -298,7 +298,7 @@ PERMISSIONS: dict[int, Needs] = {
     RequestCode.CLEAN_UNUSED_TOPIC: CLUSTER_UPDATE,
     RequestCode.DELETE_EXPIRED_COMMITLOG: CLUSTER_UPDATE,
     RequestCode.RESET_MASTER_FLUSH_OFFSET: CLUSTER_UPDATE,
-    **dict.fromkeys((HA_IDENTIFY, HA_LOG_STATE, HA_READ_LOG), CLUSTER_UPDATE),
+    **dict.fromkeys((HA_IDENTIFY, HA_LOG_STATE, HA_READ_LOG, HA_DELETED_TOPICS), CLUSTER_UPDATE),
     # Users and access control.
     RequestCode.AUTH_CREATE_USER: CLUSTER_UPDATE,
     RequestCode.AUTH_UPDATE_USER: CLUSTER_UPDATE,

@@ -238,7 +238,7 @@ class PullMessageProcessor:
             raise RequestRefused(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, remark)
         if not group.consume_enable:
             raise _forbidden(f"subscription group no permission, {pull.group}")
-        topic = context.topics.get(pull.topic)
+        topic = context.topics.get(pull.topic) or self._derived(pull)
         if topic is None:
             raise RequestRefused(ResponseCode.TOPIC_NOT_EXIST, remarks.topic_not_exist_for_pull(pull.topic))
         if not is_readable(topic.perm):
@@ -246,6 +246,15 @@ class PullMessageProcessor:
         if not 0 <= pull.queue_id < topic.read_queue_nums:
             raise RequestRefused(ResponseCode.INVALID_PARAMETER, remarks.illegal_queue(pull.queue_id, topic, channel))
         return group, topic
+
+    def _derived(self, pull: _Pull) -> TopicConfig | None:
+        """The master has died in the topic's first second: the slave has its messages and not yet its configuration,
+        which the master brings back."""
+        context = self._context
+        if not self._is_slave or context.is_master_online() or not self._store.max_offset(pull.topic, pull.queue_id):
+            return None
+        context.topics.derive({pull.topic: self._store.queues()[pull.topic]})
+        return context.topics.get(pull.topic)
 
     def _filter(
         self, channel: Channel, request: RemotingCommand, pull: _Pull, group: SubscriptionGroupConfig

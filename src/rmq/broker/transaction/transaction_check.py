@@ -75,12 +75,12 @@ class CheckRules:
     check_max: int
     file_reserved_time_ms: int
 
-    def verdict(self, half: MessageExt, now_ms: int, round_start_ms: int) -> Verdict:
+    def verdict(self, half: MessageExt, now_ms: int, round_end: int) -> Verdict:
         """What becomes of a half message that is not over."""
         age_ms = now_ms - half.born_timestamp_ms
         if check_times(half) >= self.check_max or age_ms > self.file_reserved_time_ms:
             return Verdict.DISCARD
-        if half.store_timestamp_ms >= round_start_ms:
+        if half.queue_offset >= round_end:
             return Verdict.LATER
         text = half.properties.get(PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS)
         if text is not None:
@@ -130,7 +130,7 @@ class TransactionCheck:
         self._repeating = Repeating(reactor, config.transaction_check_interval_ms, self._begin)
         self._is_running = False
         self._is_walking = False
-        self._round_start_ms = 0
+        self._round_end = 0
 
     def start(self) -> None:
         self._is_running = True
@@ -143,7 +143,8 @@ class TransactionCheck:
     def _begin(self) -> None:
         if not self._is_walking:
             self._is_walking = True
-            self._round_start_ms = self._reactor.clock.now_ms()
+            # By number and not by time: a clock that is set back would make all of them messages of this round.
+            self._round_end = self._store.max_offset(TRANS_HALF_TOPIC, HALF_QUEUE_ID)
             self._walk()
 
     def _end(self) -> None:
@@ -181,7 +182,7 @@ class TransactionCheck:
         """What to do with a half message, and what to store for it."""
         if self._is_over(half):
             return Verdict.OVER, None
-        verdict = self._rules.verdict(half, self._reactor.clock.now_ms(), self._round_start_ms)
+        verdict = self._rules.verdict(half, self._reactor.clock.now_ms(), self._round_end)
         if verdict is Verdict.CHECK:
             times = str(check_times(half) + 1)
             return verdict, half_message.renewed(half, **{PROPERTY_TRANSACTION_CHECK_TIMES: times})

@@ -21,8 +21,8 @@ cannot be asked: it is followed as Apache's slave does.
 Frames of one read are written together, and reported once, at the end of the tick; with nothing new, every 5 s.
 
 What a report promises: the bytes are with the operating system (they survive the death of this process), as on
-Apache's slave; with flushDiskType=SYNC_FLUSH on the slave they are on its disk. Only the request is the end of the
-log in both cases.
+Apache's slave; with flushDiskType=SYNC_FLUSH on the slave they are on its disk. The request, the end of the log, is a
+report too: it waits for the disk in that case.
 
 An Apache master sends an empty slave its last commit log file only; ours sends all. Answers to DefaultHAClient.
 """
@@ -119,6 +119,7 @@ class HaClient:
         self._master_address: tuple[str, int] | None = None
         self._link: _Link | None = None
         self._due: Timer | None = None
+        self._awaits_flush: _Link | None = None
         self._is_running = False
         self._last_failure = ""
         self._last_read_ms = 0
@@ -214,9 +215,13 @@ class HaClient:
     def _follow(self, link: _Link) -> None:
         """Ask for the log from the own end on."""
         connection = link.connection
+        own_end = self._log.max_physical_offset
+        if self._config.report_after_flush and self._log.flushed_physical_offset < own_end:
+            self._awaits_flush = link
+            self._log.flush()
+            return
         if connection is None or not self._step(HaEvent.SAME):
             return
-        own_end = self._log.max_physical_offset
         link.follower = HaFollower(own_end, self._config, self._reactor.clock.monotonic_ms())
         self._last_read_ms = self._reactor.clock.now_ms()
         _LOG.info("connected to the master %s:%d, following from offset %d", *connection.peer, own_end)
@@ -293,6 +298,10 @@ class HaClient:
             self.lost(link, "the log cannot be written")
 
     def _safe(self, physical_offset: int) -> None:
+        link, self._awaits_flush = self._awaits_flush, None
+        if link is not None and link is self._link:
+            self._follow(link)
+            return
         if self._link is not None and self._link.follower is not None:
             self._acknowledge(self._link, self._link.follower, physical_offset)
 

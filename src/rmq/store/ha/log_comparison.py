@@ -4,10 +4,11 @@
     0 ......... the same bytes ......... common end | other bytes ... own end
 
 Both logs grow at their end only, so what differs is a tail. A range that is the same just below an offset therefore
-says that everything below it is: a record's own place and time are in it. A range of zeros says nothing (the unused
-end of a file is the same everywhere) and is made longer. Ranges are short, because a damaged byte makes one differ too.
+says that everything below it is, where it has the head of a record in it: that names its own place and the time when it
+was stored. Without one it says nothing: bodies are often alike. Ranges are short, because a damaged byte makes one
+differ too.
 
-In the usual case one question is enough: the last 512 bytes are the same. Else the search goes back in growing steps,
+In the usual case one question is enough: the last record is the same. Else the search goes back in growing steps,
 then halves: some fifty questions for a terabyte.
 """
 
@@ -21,10 +22,18 @@ if TYPE_CHECKING:
 
     from .replicated_log import ReplicatedLog
 
-WINDOW_BYTES = 512
+#: Below this the search goes byte by byte.
+LAST_STEP_BYTES = 512
 FIRST_STEP_BYTES = 64 * 1024
 #: The unused end of a file is at most one record long, and no message is larger than this.
 RANGE_BYTES_MAX = 16 * 1024 * 1024
+
+# A record's head: its magic code (what both forms have in common), its own place, the time when it was stored.
+_MAGIC = b"\xda\xa3\x20"
+_MAGIC_POSITION = 4
+_PLACE_POSITION = 28
+_HEAD_BYTES = 64
+_SEARCH_BYTES = 64 * 1024
 
 Range = tuple[int, int]
 
@@ -72,18 +81,18 @@ def find_common_end(own: ReplicatedLog, peer: LogState) -> Generator[Range, bool
     if high <= low:
         # No byte is in both: the one goes on where the other begins, or they are strangers.
         return high if own.max_physical_offset == high == low else 0
-    if (yield _window(own, low, high)):
+    if (yield telling_range(own, low, high)):
         return high
     step = FIRST_STEP_BYTES
     same, other = low, high
     while (middle := other - step) > low:
-        if (yield _window(own, low, middle)):
+        if (yield telling_range(own, low, middle)):
             same = middle
             break
         other, step = middle, step * 2
-    while other - same > WINDOW_BYTES:
+    while other - same > LAST_STEP_BYTES:
         middle = (same + other) // 2
-        if (yield _window(own, low, middle)):
+        if (yield telling_range(own, low, middle)):
             same = middle
         else:
             other = middle
@@ -97,16 +106,33 @@ def find_common_end(own: ReplicatedLog, peer: LogState) -> Generator[Range, bool
     return same if same > low else 0
 
 
-def _window(own: ReplicatedLog, low: int, end: int) -> Range:
-    """A range that ends at `end` and says something."""
-    start = max(low, end - WINDOW_BYTES)
-    while start > low and end - start + FIRST_STEP_BYTES <= RANGE_BYTES_MAX and _is_zero(own, start):
-        start = max(low, start - FIRST_STEP_BYTES)
-    return start, end
+def telling_range(own: ReplicatedLog, low: int, end: int) -> Range:
+    """From the start of the last record whose head lies in [low, end) to the end: same bytes there are the same log.
+    From low on where there is none: that is the start of a file, as a rule."""
+    upper = end - _HEAD_BYTES + 1
+    while upper > low and end - upper < RANGE_BYTES_MAX - _SEARCH_BYTES:
+        lower = max(low, upper - _SEARCH_BYTES)
+        data = _read(own, lower, upper + _HEAD_BYTES - 1)
+        at = len(data)
+        while (at := data.rfind(_MAGIC, 0, at + len(_MAGIC) - 1)) >= 0:
+            start = at - _MAGIC_POSITION
+            if start >= 0 and len(data) - start >= _HEAD_BYTES and _place_of(data, start) == lower + start:
+                return lower + start, end
+        upper = lower
+    return max(low, end - RANGE_BYTES_MAX), end
 
 
-def _is_zero(own: ReplicatedLog, start: int) -> bool:
-    return not any(own.read_log(start, WINDOW_BYTES))
+def _place_of(data: bytes, start: int) -> int:
+    """PHYSICALOFFSET of a record."""
+    return int.from_bytes(data[start + _PLACE_POSITION : start + _PLACE_POSITION + 8], "big")
+
+
+def _read(own: ReplicatedLog, start: int, end: int) -> bytes:
+    parts: list[memoryview] = []
+    while start < end and (part := own.read_log(start, end - start)):
+        parts.append(part)
+        start += len(part)
+    return b"".join(parts)
 
 
 class LogComparison:

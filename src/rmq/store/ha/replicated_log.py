@@ -42,6 +42,15 @@ class ReplicatedLog(Protocol):
 class FollowerLog(ReplicatedLog, Protocol):
     """The log of a slave."""
 
+    @property
+    def flushed_physical_offset(self) -> int:
+        """End of what is on the disk."""
+        ...
+
+    def flush(self) -> None:
+        """Put on the disk what is written; on_flush follows."""
+        ...
+
     def record_end_at(self, common_end: int, done: Callable[[int | BaseException], None]) -> None:
         """done(end of the last whole record that ends at or below common_end), never before this returns."""
         ...

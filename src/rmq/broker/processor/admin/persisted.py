@@ -28,5 +28,20 @@ def answer_when_persisted(channel: Channel, request: RemotingCommand, remark: st
     return done
 
 
+class AnswerWhenAll:
+    """Give this as `done` to as many as there are parts: it answers when the last is over, with the first fault."""
+
+    def __init__(self, parts: int, answer: Answer) -> None:
+        self._open = parts
+        self._answer = answer
+        self._fault: BaseException | None = None
+
+    def __call__(self, fault: BaseException | None) -> None:
+        self._fault = self._fault or fault
+        self._open -= 1
+        if not self._open:
+            self._answer(self._fault)
+
+
 def not_written(fault: BaseException) -> str:
     return f"the change is in force but could not be written: {fault}"

@@ -21,7 +21,7 @@ from ....remoting.fields import bool_field, int_field, text_field
 from ....rpc.errors import RequestRefused
 from ... import topic_attributes
 from ..remarks import NO_RESPONSE_CODE
-from .persisted import answer_when_persisted
+from .persisted import AnswerWhenAll, answer_when_persisted
 
 if TYPE_CHECKING:
     from ....remoting.command import RemotingCommand
@@ -66,11 +66,12 @@ class TopicAdmin:
             raise RequestRefused(ResponseCode.INVALID_PARAMETER, "The specified topic is blank.")
         self._refuse_system_topic(topic)
         self._context.offsets.remove_topic(topic)
-        if topic in self._topics.topics:
-            self._context.store.delete_topic(topic)
+        written = AnswerWhenAll(2, answer_when_persisted(channel, request))
+        # Its queues also where its configuration is gone already: a deletion that was cut off is repeated.
+        self._context.store.delete_topic(topic, written)
         self._context.stats.forget_topic(topic)
         self._context.request_modes.forget_topic(topic)
-        self._topics.delete(topic, answer_when_persisted(channel, request))
+        self._topics.delete(topic, written)
         return None
 
     def all_topics(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
