@@ -1,29 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both engines in one cluster: name servers of both kinds in one list, brokers under the other's name servers, and
-pairs of which one half is Apache's."""
+pairs of which one half is Apache's, and a broker of Apache's that only asks whether it has to register."""
 
 from __future__ import annotations
 
 import functools
+import json
 import os
+import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from .harness import failover, wire
-from .harness.client import mqadmin
+from .harness.client import create_topic, mqadmin
+from .harness.cluster import Cluster
 from .harness.engine import ENGINES, Engine
 from .harness.waiting import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .conftest import PrintFigures, StartClient, StartCluster
-    from .harness.cluster import Cluster
 
 TOPIC = "Mixed"
 COUNT = 500
 FOREVER_MILLIS = 10**9
 ROUNDS = int(os.environ.get("INTEROP_FAILOVER_ROUNDS", "1"))
 ROUTE_WITHIN_S = 60.0
+#: A name server forgets a broker that was silent for 120 s, and looks once in 5 s.
+FORGOTTEN_AFTER_S = 130.0
 
 
 def other_than(engine: Engine) -> Engine:
@@ -59,6 +66,74 @@ def wait_agreed(cluster: Cluster, topic: str) -> None:
         within_s=ROUTE_WITHIN_S,
         detail=lambda: str(routes(cluster, topic)),
     )
+
+
+class AskingBroker:
+    """Apache's broker with forceRegister=false under a name server of each kind, and when it registered last."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        (self.broker,) = cluster.masters()
+        self.registered = time.monotonic()
+
+    def versions(self, known: dict[str, Any], *, address: str = "") -> list[tuple[str, Any]]:
+        """What each name server says to a broker that is at this version: whether it changed, and the one it has."""
+        plan = self.broker.plan
+        fields = {"clusterName": "DefaultCluster", "brokerAddr": address or self.broker.address}
+        fields |= {"brokerName": plan.broker_name, "brokerId": str(plan.broker_id)}
+        body = json.dumps(known).encode()
+        answers = [wire.ask(one.address, wire.QUERY_DATA_VERSION, fields, body) for one in self.cluster.namesrvs]
+        assert [answer.code for answer in answers] == [0, 0]
+        return [(answer.fields["changed"], answer.json() if answer.body else None) for answer in answers]
+
+    def create_topic(self, topic: str, *, at: str) -> None:
+        create_topic(self.cluster.directory, at, topic)
+        self.registered = time.monotonic()
+
+    def is_listed(self) -> bool:
+        plan, address = self.broker.plan, self.broker.address
+        return all(
+            wire.lists_broker(namesrv.address, plan.broker_name, plan.broker_id, address)
+            for namesrv in self.cluster.namesrvs
+        )
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AskingBroker]:
+    """Through all cases of this file, so that the time in which it only asks passes beside them."""
+    with ExitStack() as stack:
+        cluster = Cluster(
+            ENGINES["apache"],
+            tmp_path_factory.mktemp("asking") / "cluster",
+            "single-master",
+            namesrv_engines=(ENGINES["python"], ENGINES["apache"]),
+            settings={"forceRegister": "false"},
+        )
+        yield AskingBroker(stack.enter_context(cluster).start())
+
+
+@pytest.mark.timeout(300)
+def test_a_broker_that_asks_first_registers_where_something_has_changed(asking: AskingBroker) -> None:
+    cluster = asking.cluster
+    python, apache = cluster.namesrvs
+    nothing = {"stateVersion": 0, "timestamp": 0, "counter": 0}
+    asking.create_topic("Known", at=cluster.namesrv_addr)
+    wait_agreed(cluster, "Known")
+    (changed, version), other = asking.versions(nothing)
+    assert changed == "true"
+    assert other == (changed, version)
+    assert asking.versions(version) == [("false", version)] * 2
+    # A broker that neither has ever seen.
+    assert asking.versions(version, address="127.0.0.1:1") == [("true", None)] * 2
+
+    # One that comes back knows nothing; the broker hears of it when it asks.
+    python.kill()
+    asking.create_topic("Missed", at=apache.address)
+    python.start()
+    python.wait_booted()
+    wait_agreed(cluster, "Missed")
+    asking.registered = time.monotonic()
+    assert asking.is_listed()
 
 
 @pytest.mark.timeout(300)
@@ -114,7 +189,7 @@ def test_a_pair_of_both_engines_fails_over_and_back(
     engine: Engine, start_cluster: StartCluster, start_client: StartClient, print_figures: PrintFigures
 ) -> None:
     other = other_than(engine)
-    cluster = start_cluster("2m-2s-sync", namesrv_engines=(other,), slave_engine=other)
+    cluster = start_cluster("2m-2s-sync", namesrv_engines=(other,), slave_engines=(other,))
     cluster.create_topic(TOPIC)
     options = {"namesrv": cluster.namesrv_addr, "topic": TOPIC}
     consumer = start_client("push", deadline_millis=FOREVER_MILLIS, **options).wait_ready()
@@ -122,3 +197,15 @@ def test_a_pair_of_both_engines_fails_over_and_back(
     figures = failover.play(cluster, producer, consumer, rounds=ROUNDS)
     print_figures(figures.text())
     assert figures.lost == 0
+
+
+@pytest.mark.timeout(300)
+def test_a_broker_that_only_asks_stays_registered(asking: AskingBroker) -> None:
+    """The last case of the file: most of the time has passed."""
+    until = asking.registered + FORGOTTEN_AFTER_S
+    wait_for(
+        "the time after which a silent broker is forgotten",
+        lambda: time.monotonic() >= until or not asking.is_listed(),
+        within_s=FORGOTTEN_AFTER_S + 30,
+    )
+    assert asking.is_listed(), asking.cluster.tails()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Push consumers whose queues the broker assigns (setClientRebalance(false)), and which pop where the group says so."""
+"""Push consumers whose queues the broker assigns (setClientRebalance(false)), and which pop where the group says so;
+and the pops of Apache's proxy."""
 
 from __future__ import annotations
 
@@ -83,6 +84,32 @@ def test_consumers_without_rebalance_of_their_own_pull_what_the_broker_assigns(
 
     wait_for("all messages", lambda: received() == set(ALL_KEYS), within_s=60, detail=cluster.tails)
     assert {event["servedBy"] for consumer in consumers for event in consumer.of("received")} == {"pull"}
+
+
+@pytest.mark.both
+@pytest.mark.timeout(240)
+def test_messages_acknowledged_many_in_one_request_do_not_come_again(
+    start_cluster: StartCluster, start_client: StartClient
+) -> None:
+    """Code 200151 is in nobody's public API: Apache's proxy sends it, by the part of the client that is used here."""
+    cluster = start_cluster("single-master")
+    cluster.create_topic(TOPIC)
+    (master,) = cluster.masters()
+    start_client("produce", namesrv=cluster.namesrv_addr, topic=TOPIC, mode="async", count=COUNT).finish()
+    options = {"address": master.address, "broker": master.broker_name, "topic": TOPIC, "group": GROUP}
+    options["invisible_millis"] = str(INVISIBLE_MILLIS)
+    first = start_client("pop-batch", **options, leave=SPECIAL, expect=COUNT, deadline_millis=60_000)
+    first.finish(within_s=90)
+    assert sorted(first.received_keys()) == ALL_KEYS
+    acknowledged = first.of("acknowledged")
+    assert {event["status"] for event in acknowledged} == {"OK"}
+    assert sum(event["count"] for event in acknowledged) == COUNT - len(SPECIAL_KEYS)
+    assert max(event["count"] for event in acknowledged) > 1, "each came by itself: nothing was acknowledged together"
+    second = start_client("pop-batch", **options, deadline_millis=FOREVER_MILLIS)
+    second.wait("the open messages", lambda client: len(client.received_keys()) >= len(SPECIAL_KEYS), within_s=60)
+    second.close_input()
+    second.finish()
+    assert sorted(second.received_keys()) == SPECIAL_KEYS
 
 
 @pytest.mark.timeout(240)

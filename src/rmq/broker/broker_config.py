@@ -139,6 +139,8 @@ class BrokerConfig:
     enable_retry_topic_v2: bool = _dynamic_key("enableRetryTopicV2", False)
     retrieve_message_from_pop_retry_topic_v1: bool = _dynamic_key("retrieveMessageFromPopRetryTopicV1", True)
     pop_from_retry_probability: int = _dynamic_key("popFromRetryProbability", 20)
+    pop_from_retry_probability_for_priority: int = _dynamic_key("popFromRetryProbabilityForPriority", 0)
+    priority_order_asc: bool = _dynamic_key("priorityOrderAsc", True)
     pop_response_return_actual_retry_topic: bool = _dynamic_key("popResponseReturnActualRetryTopic", False)
     init_pop_offset_by_check_msg_in_mem: bool = _dynamic_key("initPopOffsetByCheckMsgInMem", True)
     pop_polling_size: int = _dynamic_key("popPollingSize", 1024)

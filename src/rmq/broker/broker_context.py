@@ -38,7 +38,8 @@ class StoredTable(Protocol):
     def load(self) -> None:
         """Raises StoreError."""
 
-    def flush(self) -> None: ...
+    def flush(self, again: Callable[[], None]) -> bool:
+        """As DurableTable's."""
 
 
 @dataclass

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,13 +61,14 @@ from .transaction.transactional_message_service import TransactionalMessageServi
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..env import Disk, ListenerTls, OutboundTls, Reactor
     from ..rpc import Processor
     from ..rpc.channel import Channel
     from ..store.ha import HaRuntimeInfo
     from .broker_config import SettingValue
+    from .broker_context import StoredTable
 
 #: How often silent clients and forgotten locks are looked for, as on Apache.
 CLIENT_SCAN_INTERVAL_MS = 10_000
@@ -228,13 +230,20 @@ class BrokerController:
     def _close(self, done: Callable[[], None]) -> None:
         self.server.close()
         self._client.close()
+        self._flush((*self.context.stored_tables, self.context.transactions.metrics), done)
+
+    def _flush(self, tables: Sequence[StoredTable], done: Callable[[], None]) -> None:
+        """One that cannot be written keeps none of the others from its file."""
+        for number, table in enumerate(tables):
+            try:
+                if not table.flush(partial(self._flush, tables[number:], done)):
+                    return
+            except OSError:
+                log.exception("a configuration table could not be written at the stop")
+        self._close_store(done)
+
+    def _close_store(self, done: Callable[[], None]) -> None:
         context = self.context
-        try:
-            for manager in context.stored_tables:
-                manager.flush()
-            context.transactions.metrics.flush()
-        except OSError:
-            log.exception("a configuration table could not be written at the stop")
         if context.timer is not None:
             context.timer.shutdown()
         self.store.shutdown()

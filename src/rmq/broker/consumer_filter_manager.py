@@ -20,7 +20,7 @@ from .durable_table import DurableTable
 from .subscription import EXPRESSION_SQL92, is_tag_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..env import Reactor
     from ..remoting.bodies import SubscriptionData
@@ -75,8 +75,8 @@ class ConsumerFilterManager:
             self._dirty = False
             self._table.persist()
 
-    def flush(self) -> None:
-        self._table.flush()
+    def flush(self, again: Callable[[], None]) -> bool:
+        return self._table.flush(again)
 
     def to_json_value(self) -> dict[str, Any]:
         self._clean()

@@ -50,8 +50,8 @@ class ConsumerOffsetManager:
             self._dirty = False
             self._table.persist()
 
-    def flush(self) -> None:
-        self._table.flush()
+    def flush(self, again: Callable[[], None]) -> bool:
+        return self._table.flush(again)
 
     def commit(self, group: str, topic: str, queue_id: int, queue_offset: int) -> bool:
         """False where the offset is passed over, because it comes from before a reset."""

@@ -39,6 +39,7 @@ class DurableTable:
         self._file = file
         self._snapshot = snapshot
         self._waiting: list[Persisted] = []
+        self._waiting_for_flush: list[Callable[[], None]] = []
         self._wanted = False
         self._writing = False
 
@@ -54,10 +55,15 @@ class DurableTable:
             self._wanted = True
             self._reactor.call_soon(self._write)
 
-    def flush(self) -> None:
-        """Write now, blocking: at a clean stop."""
+    def flush(self, again: Callable[[], None]) -> bool:
+        """Write now, blocking: at a clean stop. False while a thread replaces the same file: two at a time would take
+        each other's temporary file. `again` is then called when it has. Raises OSError."""
+        if self._writing:
+            self._waiting_for_flush.append(again)
+            return False
         self._wanted = False
         self._file.persist(self._snapshot())
+        return True
 
     def _write(self) -> None:
         if self._writing or not self._wanted:
@@ -75,4 +81,7 @@ class DurableTable:
             log.error("a configuration table could not be written: %s", fault)
         for done in waiting:
             done(fault)
+        flushes, self._waiting_for_flush = self._waiting_for_flush, []
+        for again in flushes:
+            again()
         self._write()

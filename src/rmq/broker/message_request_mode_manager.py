@@ -10,6 +10,8 @@ from ..remoting.bodies import MessageRequestModeSerializeWrapper
 from .durable_table import DurableTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..env import Reactor
     from ..remoting.bodies import SetMessageRequestModeRequestBody
     from .durable_table import ConfigFile, Persisted
@@ -27,8 +29,8 @@ class MessageRequestModeManager:
         if stored is not None:
             self._modes = stored.message_request_mode_map
 
-    def flush(self) -> None:
-        self._table.flush()
+    def flush(self, again: Callable[[], None]) -> bool:
+        return self._table.flush(again)
 
     def get(self, topic: str, group: str) -> SetMessageRequestModeRequestBody | None:
         return self._modes.get(topic, {}).get(group)

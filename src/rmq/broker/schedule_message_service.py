@@ -128,8 +128,8 @@ class ScheduleMessageService:
             self._dirty = False
             self._table.persist()
 
-    def flush(self) -> None:
-        self._table.flush()
+    def flush(self, again: Callable[[], None]) -> bool:
+        return self._table.flush(again)
 
     def message_arrived(self, queue_id: int) -> None:
         """A message came into this queue of SCHEDULE_TOPIC_XXXX."""

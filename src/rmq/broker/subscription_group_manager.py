@@ -49,8 +49,8 @@ class SubscriptionGroupManager:
             self.forbidden.update(stored.forbidden_table)
             self.data_version = stored.data_version
 
-    def flush(self) -> None:
-        self._table.flush()
+    def flush(self, again: Callable[[], None]) -> bool:
+        return self._table.flush(again)
 
     def contains(self, group: str) -> bool:
         return group in self.groups

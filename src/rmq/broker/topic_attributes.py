@@ -6,7 +6,7 @@ Answers to Apache's AttributeUtil, AttributeParser, TopicAttributes and Subscrip
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,34 +22,50 @@ class Attribute:
     changeable: bool
     choices: frozenset[str] | None = None
     minimum: int | None = None
+    maximum: int = 2**63 - 1
+    #: Choices that Apache has and this broker has not, and why.
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def verify(self, value: str) -> None:
         if self.choices is not None and value not in self.choices:
             raise AttributeRefused(f"value is not in set: [{', '.join(sorted(self.choices))}]")
+        if value in self.refused:
+            raise AttributeRefused(f"{value} is not supported: {self.refused[value]}")
         if self.minimum is not None:
             try:
                 number = int(value)
             except ValueError:
                 raise AttributeRefused(f'For input string: "{value}"') from None
-            if number < self.minimum:
-                raise AttributeRefused(f"value is not in range({self.minimum}, 9223372036854775807)")
+            if not self.minimum <= number <= self.maximum:
+                raise AttributeRefused(f"value is not in range({self.minimum}, {self.maximum})")
 
 
 MIXED = "MIXED"
 MESSAGE_TYPE = "message.type"
+PRIORITY = "PRIORITY"
+PRIORITY_FACTOR = "priority.factor"
 
 TOPIC_ATTRIBUTES: Mapping[str, Attribute] = {
-    "queue.type": Attribute(changeable=False, choices=frozenset({"BatchCQ", "SimpleCQ"})),
-    "cleanup.policy": Attribute(changeable=False, choices=frozenset({"DELETE", "COMPACTION"})),
+    "queue.type": Attribute(
+        changeable=False,
+        choices=frozenset({"BatchCQ", "SimpleCQ"}),
+        refused={"BatchCQ": "this broker keeps no batch consume queues"},
+    ),
+    "cleanup.policy": Attribute(
+        changeable=False,
+        choices=frozenset({"DELETE", "COMPACTION"}),
+        refused={"COMPACTION": "this broker does not compact, messages would be deleted by their age"},
+    ),
     MESSAGE_TYPE: Attribute(
         changeable=True,
-        choices=frozenset({"UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", MIXED}),
+        choices=frozenset({"UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", PRIORITY, MIXED}),
     ),
     "reserve.time": Attribute(changeable=True, minimum=-1),
 }
 
-#: Apache knows none: any attribute of a group is "unsupported key".
-GROUP_ATTRIBUTES: Mapping[str, Attribute] = {}
+GROUP_ATTRIBUTES: Mapping[str, Attribute] = {PRIORITY_FACTOR: Attribute(changeable=True, minimum=0, maximum=100)}
+#: In how many of 100 pops the priorities of a PRIORITY topic count.
+PRIORITY_FACTOR_DEFAULT = 100
 
 
 def parse_modification(text: str | None) -> dict[str, str]:
@@ -105,3 +121,9 @@ def _apply(
         return
     attribute.verify(value)
     result[key] = value
+
+
+def priority_factor(attributes: Mapping[str, str]) -> int:
+    """Of a group; the default for what is no number (a store of Apache's may hold anything)."""
+    value = attributes.get(PRIORITY_FACTOR, "")
+    return int(value) if value.isascii() and value.isdecimal() else PRIORITY_FACTOR_DEFAULT

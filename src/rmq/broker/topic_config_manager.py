@@ -58,8 +58,8 @@ class TopicConfigManager:
             self.topics.update(stored.topic_config_table)
             self.data_version = stored.data_version
 
-    def flush(self) -> None:
-        self._table.flush()
+    def flush(self, again: Callable[[], None]) -> bool:
+        return self._table.flush(again)
 
     def get(self, name: str) -> TopicConfig | None:
         return self.topics.get(name)

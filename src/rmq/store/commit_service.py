@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypeVarTuple
 from ..remoting.message import RECORD_MIN_BYTES
 from .errors import StoreError
 from .put_message import PutResult, PutStatus
-from .record import is_blank, scan_record
+from .record import is_blank
 from .record_appender import RECORD_OVERHEAD_BYTES_MAX, RecordAppender, RecordRefusedError
+from .record_dispatcher import RecordDispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,6 +82,8 @@ class CommitService:
         self._scheduled = False
         self._raw = False
         self._is_refusing = False
+        self._dispatcher = RecordDispatcher(queues, index=index, refused=self._refused)
+        """For what a master sends."""
         self._touched: list[ConsumeQueue] = []
         self._answers: list[Waiter] = []
         self._to_wait: list[Waiter] = []
@@ -285,37 +288,27 @@ class CommitService:
                 break
             position = file_start + files.file_size_bytes
         self.dispatched = position
+        self._touched += self._dispatcher.take_touched()
+        if self._dispatcher.records:
+            self._flush.last_store_timestamp_ms = self._dispatcher.last_store_timestamp_ms
+
+    def _refused(self, start: int, end: int) -> None:
+        del start, end  # named in the log already
+        self.damaged_records += 1
 
     def _dispatch_file(self, view: memoryview, file_start: int, at: int) -> int:
         limit = len(view)
-        last_queue = None
-        while limit - at >= RECORD_MIN_BYTES:
-            record = scan_record(view, at, limit, file_start)
-            if record is None:
-                size: int = _SIZE.unpack_from(view, at)[0]
-                if not RECORD_MIN_BYTES <= size <= min(limit - at, self._record_bytes_max):
-                    break
-                if is_blank(view, at, limit):
-                    break
-                self.damaged_records += 1
-                log.error("commit log: the record at %d came damaged from the master", file_start + at)
-                at += size
-                continue
-            try:
-                queue = self._queues.dispatch(record)
-            except StoreError as error:
-                self.damaged_records += 1
-                log.error("commit log: %s", error)
-                queue = None
-            if self._index is not None:
-                self._index.add_scanned(record)
-            if queue is not None and queue is not last_queue:
-                # May be listed more than once; only the first time it has something new to show.
-                self._touched.append(queue)
-                last_queue = queue
-            at += record.size
-            self._flush.last_store_timestamp_ms = record.store_timestamp_ms
-        return at
+        dispatcher = self._dispatcher
+        while True:
+            at = dispatcher.run(view, at, limit, file_start)
+            if limit - at < RECORD_MIN_BYTES:
+                return at
+            size: int = _SIZE.unpack_from(view, at)[0]
+            if not RECORD_MIN_BYTES <= size <= min(limit - at, self._record_bytes_max) or is_blank(view, at, limit):
+                return at
+            self.damaged_records += 1
+            log.error("commit log: the record at %d came damaged from the master", file_start + at)
+            at += size
 
 
 def _status_of(error: Exception) -> PutStatus:

@@ -30,7 +30,8 @@ class ConsumeQueueStore:
         self._directory = config.root / "consumequeue"
         self._file_size_bytes = config.mapped_file_size_consume_queue
         self._delays_ms = config.delay_levels_ms
-        self._by_raw_topic: dict[tuple[bytes, int], ConsumeQueue] = {}
+        self.by_raw_topic: dict[tuple[bytes, int], ConsumeQueue] = {}
+        """Queues that records were dispatched to, by the topic as it stands in the log."""
 
     def load(self) -> None:
         for topic in self._disk.listdir(self._directory):
@@ -64,10 +65,10 @@ class ConsumeQueueStore:
         prepared or rolled back, or claims a place that it cannot have (a StoreError says which)."""
         if not record.has_unit:
             return None
-        queue = self._by_raw_topic.get((record.topic, record.queue_id))
+        queue = self.by_raw_topic.get((record.topic, record.queue_id))
         if queue is None:
             queue = self.make(record.topic.decode("utf-8", "replace"), record.queue_id)
-            self._by_raw_topic[record.topic, record.queue_id] = queue
+            self.by_raw_topic[record.topic, record.queue_id] = queue
         if record.queue_offset != queue.next_offset and not self._fit(queue, record):
             return None
         queue.add(record.physical_offset, record.size, self.tags_code(queue, record))
@@ -125,7 +126,7 @@ class ConsumeQueueStore:
         keys = [key for key in self.table if key[0] == topic]
         for key in keys:
             self.table.pop(key).clear()
-        self._by_raw_topic.clear()
+        self.by_raw_topic.clear()
         return bool(keys)
 
     def close(self) -> None:

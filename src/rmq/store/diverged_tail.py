@@ -43,7 +43,7 @@ class DivergedTail:
         if position == common_end:
             return position
         while True:
-            following, records = scan_forward(self._log, position, _SCAN_RECORDS)
+            following, records = scan_forward(self._log, position, _SCAN_RECORDS, until=self._log.written)
             ends = [record.physical_offset + record.size for record in records]
             if not records or ends[-1] > common_end or following > common_end:
                 return max([end for end in ends if end <= common_end], default=position)

@@ -10,7 +10,8 @@ happens to it stops a put, and a start makes it whole again from the commit log.
 | state | why | what happens |
 |---|---|---|
 | following | | records are added as they are committed |
-| behind | a full disk | once a second some records are read from the log, until none is missing |
+| behind | a start after a crash | records are read from the log, some at a time, until none is missing |
+| behind | a full disk | the same, once a second |
 | failed | an error of the disk | no more records are added; the next start makes the index anew |
 """
 
@@ -29,7 +30,7 @@ from .log_scan import scan_forward
 from .queue_checkpoint import IndexCheckpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from ..env import Disk, File, Reactor
@@ -48,9 +49,12 @@ NAME_DIGITS = 17
 BUILD_RECORDS = 4096
 # Entries in memory while the disk is full: some seconds of a busy broker.
 UNWRITTEN_BYTES_MAX = 4 * 1024 * 1024
-CATCH_UP_INTERVAL_MS = 1000
-# Read in one go while catching up: about 20 ms of the loop.
-CATCH_UP_RECORDS = 4096
+RETRY_INTERVAL_MS = 1000
+# Read in one go while catching up: some milliseconds of the loop, and as long for everything else that is due.
+CATCH_UP_RECORDS = 512
+CATCH_UP_PAUSE_MS = 2
+# A query waits so long for an index that is behind; clients wait for 6 s and more.
+COMPLETE_WAIT_MS = 3000
 # A full disk, and a file that was closed meanwhile.
 _PASSING_ERRORS = (errno.ENOSPC, errno.EBADF)
 # Entries one query looks at: some seconds of a thread. Only a slot that a much used tag falls into has so many.
@@ -69,7 +73,16 @@ class FoundOffsets:
 class IndexService:
     """All calls are made on the loop and may block shortly; load() and what follows it in recovery block for long."""
 
-    def __init__(self, config: StoreConfig, disk: Disk, reactor: Reactor, commit_log: CommitLog) -> None:
+    def __init__(
+        self,
+        config: StoreConfig,
+        disk: Disk,
+        reactor: Reactor,
+        commit_log: CommitLog,
+        *,
+        complete_up_to: Callable[[], int],
+    ) -> None:
+        """complete_up_to: every whole record of the log lies below; add() was or will be called for all others."""
         self.pending: list[PendingRecord] = []
         """Records of this tick, in their order; whoever appends them to the log adds them here."""
         self.queries = 0
@@ -80,6 +93,7 @@ class IndexService:
         self._disk = disk
         self._reactor = reactor
         self._log = commit_log
+        self._complete_up_to = complete_up_to
         self._keys = IndexKeys()
         self._ready: list[PendingRecord] = []
         self._build_is_due = False
@@ -88,6 +102,7 @@ class IndexService:
         self._full_taken: list[IndexFile] = []
         self._known_end = -1
         self._behind_from: int | None = None
+        self._waiting: list[Callable[[], None]] = []
         self._catch_up_is_due = False
         self._failed = False
         self._is_saving = False
@@ -110,6 +125,15 @@ class IndexService:
             self._known_end = self._files[-1].header.end_physical_offset
             self._unsaved = self._files[-1:]
         return complete
+
+    def begin_behind(self, physical_offset: int) -> None:
+        """Records from here on, where one begins, are not in the index: start() reads them from the log."""
+        self._behind_from = physical_offset
+
+    def start(self) -> None:
+        if self._behind_from is not None:
+            log.info("index: records from %d on are added from the log", self._behind_from)
+            self._catch_up_in(0)
 
     def _open_known(self, hint: IndexCheckpoint, names: set[str], *, is_clean: bool) -> int:
         for name, data in sorted(hint.files.items()):
@@ -141,20 +165,22 @@ class IndexService:
     def add_scanned(self, record: ScannedRecord) -> None:
         """A record that was found in the log, by recovery or in what a master sent. Records come in the log's order;
         those that are in the index already are passed over."""
-        physical_offset = record.physical_offset
-        if physical_offset < self._known_end or self._failed:
+        if record.sys_flag & TRANSACTION_TYPE_MASK != TRANSACTION_ROLLBACK_TYPE:
+            self.add(record.topic, record.properties, record.physical_offset, record.store_timestamp_ms)
+
+    def add(self, raw_topic: bytes, raw_properties: bytes, physical_offset: int, store_timestamp_ms: int) -> None:
+        """add_scanned() for a record that is not rolled back."""
+        if physical_offset < self._known_end or self._failed or self._behind_from is not None:
             return
-        if record.sys_flag & TRANSACTION_TYPE_MASK == TRANSACTION_ROLLBACK_TYPE:
-            return
-        topic = record.topic.decode("utf-8", "replace")
-        properties = record.properties.decode("utf-8", "replace")
+        topic = raw_topic.decode("utf-8", "replace")
+        properties = raw_properties.decode("utf-8", "replace")
         if physical_offset == self._known_end:
             # A file may have become full in the middle of this record's keys.
             last = self._files[-1]
             hashes = [one for one in self._keys.of(topic).hashes(properties) if not last.has(one, physical_offset)]
-            self._put([(one, physical_offset, record.store_timestamp_ms) for one in hashes])
+            self._put([(one, physical_offset, store_timestamp_ms) for one in hashes])
             return
-        self._ready.append((topic, properties, physical_offset, record.store_timestamp_ms))
+        self._ready.append((topic, properties, physical_offset, store_timestamp_ms))
         if len(self._ready) >= BUILD_RECORDS:
             self.build()
 
@@ -242,41 +268,67 @@ class IndexService:
         last = self._files[-1].path.name if self._files else ""
         return name if name > last else f"{int(last) + 1:0{NAME_DIGITS}d}"
 
-    # -- after a full disk
+    # -- after a start, and after a full disk
+
+    def when_complete(self, callback: Callable[[], None]) -> None:
+        """Call back when every record is in the index, at once where it is so; after COMPLETE_WAIT_MS in any case, and
+        when it cannot get on."""
+        if self._behind_from is None or self._failed:
+            callback()
+            return
+        self._waiting.append(callback)
+        if len(self._waiting) == 1:
+            self._reactor.call_later(COMPLETE_WAIT_MS, self._wait_no_longer)
+
+    def _wait_no_longer(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for callback in waiting:
+            callback()
 
     def _fall_behind(self, physical_offset: int, error: OSError) -> None:
         if not self._catch_up_is_due:
             log.warning("index: records from %d on cannot be indexed now: %s", physical_offset, error)
-            self._catch_up_later()
+            self._catch_up_in(RETRY_INTERVAL_MS)
         self._behind_from = physical_offset
+        self._wait_no_longer()
 
-    def _catch_up_later(self) -> None:
+    def _catch_up_in(self, delay_ms: int) -> None:
         self._catch_up_is_due = True
-        self._reactor.call_later(CATCH_UP_INTERVAL_MS, self._catch_up)
+        self._reactor.call_later(delay_ms, self._catch_up)
 
     def _catch_up(self) -> None:
+        """One step. Whatever is put meanwhile is read from the log too, so that the order stays."""
         if self._behind_from is None or self._failed:
             self._catch_up_is_due = False
+            self._wait_no_longer()
             return
         start, self._behind_from = self._behind_from, None
         self._known_end = self._files[-1].header.end_physical_offset if self._files else -1
         try:
             if self._files:
                 self._files[-1].write()
-            end, records = scan_forward(self._log, start, CATCH_UP_RECORDS)
+            whole = self._complete_up_to()
+            end, records = scan_forward(self._log, start, CATCH_UP_RECORDS, until=whole)
         except OSError as error:
             self._fall_behind(start, error)
         else:
             for record in records:
                 self.add_scanned(record)
             self.build()
-            if self._behind_from is None and end < self._log.written:
+            if self._is_following and end < whole:
                 self._behind_from = end
-        if self._behind_from is None:
+                self._catch_up_in(CATCH_UP_PAUSE_MS)
+                return
+        if self._is_following:
             self._catch_up_is_due = False
             log.info("index: no record is missing any more")
+            self._wait_no_longer()
         else:
-            self._catch_up_later()
+            self._catch_up_in(RETRY_INTERVAL_MS)
+
+    @property
+    def _is_following(self) -> bool:
+        return self._behind_from is None
 
     # -- on the disk
 

@@ -16,16 +16,15 @@ come back.
 from __future__ import annotations
 
 import logging
-import re
-import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..remoting.message import RECORD_MIN_BYTES
 from .consume_queue import FILLER_SIZE
-from .errors import StoreError
+from .log_scan import find_next
 from .queue_checkpoint import tail_crc
 from .record import is_blank, scan_record
+from .record_dispatcher import RecordDispatcher
 
 if TYPE_CHECKING:
     from .commit_log import CommitLog
@@ -35,14 +34,6 @@ if TYPE_CHECKING:
     from .queue_checkpoint import QueueCheckpoint
 
 log = logging.getLogger(__name__)
-
-_MAGIC = re.compile(rb"\xda\xa3\x20[\xa7\xab]|\xcb\xd4\x31\x94", re.DOTALL)
-_MAGIC_POSITION = 4
-_MAGIC_BYTES = 4
-_SIZE = struct.Struct(">i")
-# Holes are passed over, and zeros compared in blocks, which is ten times as fast as searching them.
-_CHUNK_BYTES = 1024 * 1024
-_ZEROS = bytes(_CHUNK_BYTES)
 
 
 @dataclass(slots=True)
@@ -69,6 +60,8 @@ class LogRecovery:
         self._index = index
         self._hint = hint
         self._report = RecoveryReport(0)
+        # Nobody waits for the index: it catches up when the store has started.
+        self._dispatcher = RecordDispatcher(queues, index=None, refused=self._refused)
 
     def run(self) -> RecoveryReport:
         """Files are found already (load() of both). Blocking; may raise OSError."""
@@ -79,7 +72,7 @@ class LogRecovery:
             self._cut_index(0)
             self._log.open_at(0, flushed=0)
             return self._report
-        start = self._at_record(min(self._safe_start(), max(index_complete, self._files.start)))
+        start = self._at_record(self._safe_start())
         self._report.start = start
         if self._hint is not None:
             known = [one for one in self._hint.damaged if self._files.start <= one[0] and one[1] <= start]
@@ -87,10 +80,14 @@ class LogRecovery:
         self._cut_queues(start)
         end, clean = self._walk(start)
         self._report.end = end
+        self._report.records = self._dispatcher.records
+        self._report.last_store_timestamp_ms = self._dispatcher.last_store_timestamp_ms
         if not clean:
             self._log.truncate(end)
         self._log.open_at(end, flushed=start)
         self._cut_index(end)
+        if self._index is not None and index_complete < end:
+            self._index.begin_behind(self._at_record(max(index_complete, self._files.start)))
         for queue in self._queues:
             queue.commit()
             queue.write()
@@ -211,7 +208,7 @@ class LogRecovery:
                 continue
             if self._hint is not None and self._hint.clean and position == self._hint.physical_offset:
                 return position, True
-            found, all_zero = self._find_next(view, file_start, position)
+            found, all_zero = find_next(self._files, position)
             if found is None:
                 return position, all_zero
             log.error("commit log: bytes %d to %d are damaged, their messages are lost", position, found)
@@ -221,64 +218,13 @@ class LogRecovery:
 
     def _walk_file(self, view: memoryview, file_start: int, position: int) -> int:
         """Dispatch intact records up to the first place where none stands."""
-        limit = len(view)
-        dispatch = self._queues.dispatch
-        count = 0
-        record = None
-        at = position - file_start
-        while (found := scan_record(view, at, limit, file_start)) is not None:
-            record = found
-            try:
-                dispatch(record)
-            except StoreError as error:
-                log.error("commit log: %s", error)
-                self._report.damaged_ranges.append((file_start + at, file_start + at + record.size))
-            if self._index is not None:
-                self._index.add_scanned(record)
-            at += record.size
-            count += 1
-        self._report.records += count
-        if record is not None:
-            self._report.last_store_timestamp_ms = record.store_timestamp_ms
+        at = self._dispatcher.run(view, position - file_start, len(view), file_start)
+        for queue in self._dispatcher.take_touched():
+            queue.commit()
         return file_start + at
 
-    # -- what comes after bytes that are no record
-
-    def _find_next(self, view: memoryview, file_start: int, position: int) -> tuple[int | None, bool]:
-        """The next place where a record (or a blank one) stands, or None; and whether all is zeros from position on."""
-        at = position - file_start
-        if len(view) - at >= _SIZE.size:
-            size: int = _SIZE.unpack_from(view, at)[0]
-            if size >= RECORD_MIN_BYTES and at + size < len(view) and self._stands_at(view, file_start, at + size):
-                return position + size, False
-        found, all_zero = self._search(view, file_start, at)
-        while found is None:
-            file_start += len(view)
-            if not self._files.contains(file_start):
-                return None, all_zero
-            _, view = self._view(file_start)
-            found, zero = self._search(view, file_start, 0)
-            all_zero = all_zero and zero
-        return file_start + found, False
-
-    def _search(self, view: memoryview, file_start: int, at: int) -> tuple[int | None, bool]:
-        """Position in the file of the next record from `at` on, or None; and whether only zeros are there."""
-        all_zero = True
-        file = self._files.file_at(file_start)
-        while (at := min(file.next_data(at), len(view))) < len(view):
-            end = min(at + _CHUNK_BYTES, len(view))
-            if file.pread(end - at, at) != _ZEROS[: end - at]:
-                all_zero = False
-                # A magic code may begin in this block and end in the next.
-                for match in _MAGIC.finditer(view, at, min(end + _MAGIC_BYTES - 1, len(view))):
-                    candidate = match.start() - _MAGIC_POSITION
-                    if candidate >= 0 and self._stands_at(view, file_start, candidate):
-                        return candidate, False
-            at = end
-        return None, all_zero
-
-    def _stands_at(self, view: memoryview, file_start: int, at: int) -> bool:
-        return scan_record(view, at, len(view), file_start) is not None or is_blank(view, at, len(view))
+    def _refused(self, start: int, end: int) -> None:
+        self._report.damaged_ranges.append((start, end))
 
     def _view(self, position: int) -> tuple[int, memoryview]:
         """The whole file that position is in."""

@@ -56,7 +56,7 @@ HEADS = {
 }
 # The same head, with only what recovery looks at: size, magic, body CRC, queue id, queue offset, physical offset,
 # sysFlag, store time, body length.
-_SCAN_HEADS = {
+SCAN_HEADS = {
     0: struct.Struct(">iiIi4xqqi16xq8x12xi"),
     BORN_HOST_V6_FLAG: struct.Struct(">iiIi4xqqi28xq8x12xi"),
     STORE_HOST_V6_FLAG: struct.Struct(">iiIi4xqqi16xq20x12xi"),
@@ -118,7 +118,7 @@ def scan_record(buffer: memoryview, position: int, limit: int, base_offset: int)
     if limit - position < RECORD_MIN_BYTES:
         return None
     host_flags = _INT.unpack_from(buffer, position + _SYS_FLAG_POSITION)[0] & HOST_FLAGS
-    head = _SCAN_HEADS[host_flags]
+    head = SCAN_HEADS[host_flags]
     if limit - position < head.size:
         return None
     size, magic, body_crc, queue_id, queue_offset, physical_offset, sys_flag, store_time, body_bytes = head.unpack_from(
@@ -198,7 +198,7 @@ def store_time_at(buffer: memoryview) -> int:
 def properties_of(record: memoryview) -> bytes:
     """PROPERTIES of the whole, intact record that the buffer holds."""
     host_flags = _INT.unpack_from(record, _SYS_FLAG_POSITION)[0] & HOST_FLAGS
-    head = _SCAN_HEADS[host_flags]
+    head = SCAN_HEADS[host_flags]
     body_bytes = _INT.unpack_from(record, head.size - _INT.size)[0]
     topic = head.size + body_bytes
     if record[4:8] == _MAGIC_V1_BYTES:

@@ -219,3 +219,20 @@ def test_full_disk_is_told_and_ends(broker: Broker, client: Client) -> None:
     broker.world.run_for(15_000)
     assert client.send("T", b"again").code == ResponseCode.SUCCESS
     assert broker.controller.store.max_offset("T", 0) == stored + 1
+
+
+@pytest.mark.parametrize(("priority", "queue"), [("0", 0), ("2", 2), ("9", 3), ("-1", 1), ("high", 1)])
+def test_priority_of_a_message_chooses_its_queue(client: Client, priority: str, queue: int) -> None:
+    answer = client.send("T", b"x", encode_properties({"_SYS_MSG_PRIORITY_": priority}), queue_id=1)
+    assert answer.ext_fields["queueId"] == str(queue)
+    (message,) = client.pull("T", queueId=str(queue))
+    assert message.properties["_SYS_MSG_PRIORITY_"] == priority
+
+
+@pytest.mark.parametrize("other", [{"__SHARDINGKEY": "s"}, {"DELAY": "1"}, {"TIMER_DELAY_MS": "1000"}])
+def test_message_of_another_type_loses_its_priority(client: Client, other: dict[str, str]) -> None:
+    answer = client.send("T", b"x", encode_properties({"_SYS_MSG_PRIORITY_": "3", **other}), queue_id=1)
+    assert answer.ext_fields["queueId"] == "1"
+    client.world.run_for(5_000)
+    (message,) = client.pull("T", queueId="1")
+    assert "_SYS_MSG_PRIORITY_" not in message.properties

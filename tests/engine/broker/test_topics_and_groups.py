@@ -78,6 +78,9 @@ def test_topic_that_cannot_be_written_is_told(broker: Broker, client: Client) ->
         ({"readQueueNums": "1000000000"}, ResponseCode.INVALID_PARAMETER),
         ({"attributes": "+message.type=MIXED"}, ResponseCode.INVALID_PARAMETER),
         ({"attributes": "+no.such=1"}, ResponseCode.SYSTEM_ERROR),
+        # A promise that this broker would not keep.
+        ({"attributes": "+cleanup.policy=COMPACTION"}, ResponseCode.SYSTEM_ERROR),
+        ({"attributes": "+queue.type=BatchCQ"}, ResponseCode.SYSTEM_ERROR),
         ({"attributes": "-message.type"}, ResponseCode.SYSTEM_ERROR),
         ({"perm": "x"}, ResponseCode.SYSTEM_ERROR),
     ],

@@ -11,13 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.fakes import FakeDisk
 from tests.engine.remoting.golden import EXCHANGES
-from tests.engine.store.store_case import INDEX_ENTRIES, INDEX_SLOTS, ROOT, StoreCase, message
+from tests.engine.store.store_case import (
+    INDEX_ENTRIES,
+    INDEX_SLOTS,
+    LOG_FILE_BYTES,
+    ROOT,
+    StoreCase,
+    log_path,
+    message,
+)
 from tests.engine.store.test_golden_store import FILES, STORE_HOST, golden_bytes, golden_records, open_golden, to_store
 
 from rmq.remoting.java_hash import string_hash
 from rmq.remoting.message import decode_record
 from rmq.remoting.message_const import TRANSACTION_ROLLBACK_TYPE
-from rmq.store import MessageToStore, PutStatus, message_store
+from rmq.store import MessageToStore, PutStatus, index_service, message_store
 from rmq.store.config import BrokerRole
 from rmq.store.index_file import ENTRY_BYTES, HEADER_BYTES, IndexHeader, index_file_bytes
 from rmq.store.index_keys import TopicKeys, absolute, property_value
@@ -452,6 +460,82 @@ def test_slave_indexes_what_its_master_sends() -> None:
         slave.reactor.run_for(1)
     assert_all_found(slave, offsets)
     assert_all_found(StoreCase(slave.kill(), broker_role=BrokerRole.SLAVE), offsets)
+
+
+# -- an index that is behind
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_service, "CATCH_UP_RECORDS", 16)
+
+
+def killed_without_checkpoint(numbers: range) -> tuple[FakeDisk, dict[int, int]]:
+    case = StoreCase()
+    offsets = put_keyed(case, numbers)
+    disk = case.kill()
+    _checkpoint_gone(disk)
+    return disk, offsets
+
+
+def test_start_does_not_wait_for_the_index_and_a_query_does(small_steps: None) -> None:
+    disk, offsets = killed_without_checkpoint(range(300))
+    case = StoreCase(disk)
+    assert len(case.read_all()) == 300
+    assert index_files(disk) == []
+    assert found(case, "k299") == [offsets[299]]
+    assert_all_found(case, offsets)
+
+
+def test_messages_that_come_meanwhile_are_added_in_the_order_of_the_log(small_steps: None) -> None:
+    disk, offsets = killed_without_checkpoint(range(300))
+    case = StoreCase(disk)
+    for number in range(300, 310):
+        offsets |= put_keyed(case, range(number, number + 1))
+        case.reactor.run_for(1)
+    assert_all_found(case, offsets)
+    assert found(case, "both") == list(offsets.values())[-64:]
+
+
+@pytest.mark.parametrize("end", [StoreCase.stop, StoreCase.kill], ids=["stopped", "killed"])
+@pytest.mark.parametrize("ran_ms", [0, 1, 20])
+def test_index_that_was_behind_at_the_end_goes_on_at_the_next_start(
+    ran_ms: int, end: Callable[[StoreCase], FakeDisk], small_steps: None
+) -> None:
+    disk, offsets = killed_without_checkpoint(range(300))
+    case = StoreCase(disk)
+    case.reactor.run_for(ran_ms)
+    again = StoreCase(end(case))
+    assert_all_found(again, offsets)
+    assert found(again, "both") == list(offsets.values())[-64:]
+
+
+def test_damage_costs_an_index_that_is_behind_no_other_record() -> None:
+    disk, offsets = killed_without_checkpoint(range(100))
+    gone = 40
+    disk.corrupt(
+        log_path(offsets[gone] // LOG_FILE_BYTES * LOG_FILE_BYTES), offsets[gone] % LOG_FILE_BYTES, b"\x7f" * 8
+    )
+    case = StoreCase(disk)
+    assert found(case, f"k{gone}") == []
+    del offsets[gone]
+    assert_all_found(case, offsets)
+
+
+def test_slave_whose_index_is_behind_misses_no_record_that_comes_in_pieces(small_steps: None) -> None:
+    master = StoreCase()
+    offsets = put_keyed(master, range(70))
+    data = bytes(master.store.read_log(0, 1 << 20))
+    slave = StoreCase(broker_role=BrokerRole.SLAVE)
+    slave.store.append_raw(0, data[: len(data) // 2])
+    slave.reactor.run_for(1)
+    disk = slave.kill()
+    _checkpoint_gone(disk)
+    slave = StoreCase(disk, broker_role=BrokerRole.SLAVE)
+    for start in range(slave.store.max_physical_offset, len(data), 100):
+        slave.store.append_raw(start, data[start : start + 100])
+        slave.reactor.run_for(1)
+    assert_all_found(slave, offsets)
 
 
 # -- a full disk

@@ -18,7 +18,14 @@ class DeadlineError(AssertionError):
     """What was waited for did not come; the text says what was seen last."""
 
 
-def wait_for(what: str, look: Callable[[], T | None], *, within_s: float, detail: Callable[[], str] = str) -> T:
+def wait_for(
+    what: str,
+    look: Callable[[], T | None],
+    *,
+    within_s: float,
+    detail: Callable[[], str] = str,
+    look_again_s: float = _LOOK_AGAIN_S,
+) -> T:
     """Calls `look` until it returns something other than None or False, and returns that.
 
     An OSError of `look` means "not yet": the peer may be starting. `detail` is asked for the text of a failure.
@@ -35,4 +42,4 @@ def wait_for(what: str, look: Callable[[], T | None], *, within_s: float, detail
             last = repr(error)
         if time.monotonic() >= deadline:
             raise DeadlineError(f"no {what} within {within_s:g} s; last seen: {last}\n{detail()}")
-        time.sleep(_LOOK_AGAIN_S)
+        time.sleep(look_again_s)

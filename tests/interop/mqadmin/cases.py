@@ -160,6 +160,7 @@ _TOPICS = (
     Case("updateTopic -c DefaultCluster -t ParityMade -r 3 -w 2 -p 4 -a +message.type=FIFO"),
     Case("topicRoute -t ParityMade"),
     Case("updateTopic -c DefaultCluster -t ParityMade -r 3 -w 2 -a +message.type=NORMAL"),
+    Case("updateTopic -c DefaultCluster -t ParityMade -r 3 -w 2 -a +message.type=PRIORITY"),
     Case("updateTopic -c DefaultCluster -t ParityMade -r 5 -w 5 -p 6 -u true -s true"),
     Case("topicRoute -t ParityMade"),
     Case("updateTopic -b {master} -t ParityOrder -r 2 -w 2 -o true"),
@@ -172,6 +173,10 @@ _TOPICS = (
     Case("updateTopic -b {master} -t TBW102"),
     Case("updateTopic -b {master} -t ParityMade -a +no.such.attribute=1"),
     Case("updateTopic -b {slave} -t ParityAtSlave"),
+    Case("updateTopic -b {master} -t ParityCompact -a +cleanup.policy=COMPACTION", differs=("no-compaction",)),
+    Case("updateTopic -b {master} -t ParityBatches -a +queue.type=BatchCQ", differs=("no-compaction",)),
+    Case("deleteTopic -c DefaultCluster -t ParityCompact"),
+    Case("deleteTopic -c DefaultCluster -t ParityBatches"),
     Case("updateTopicPerm -c DefaultCluster -t ParityMade -p 4"),
     Case("updateTopicPerm -b {master} -t ParityMade -p 6"),
     Case("updateTopicPerm -b {master} -t ParityMade -p 6"),
@@ -200,6 +205,10 @@ _GROUPS = (
     Case(
         "updateSubGroup -b {master} -g parity-made -r 5 --attributes +no.such.attribute=1", differs=("java-in-remarks",)
     ),
+    Case(
+        "updateSubGroup -b {master} -g parity-made -r 5 --attributes +priority.factor=101", differs=("java-in-remarks",)
+    ),
+    Case("updateSubGroup -c DefaultCluster -g parity-made -r 5 --attributes +priority.factor=50"),
     Case("updateSubGroup -c DefaultCluster -g parity-made -p {retry_policy}"),
     Case("updateSubGroup -b {master} -g 'not a group'"),
     Case("updateSubGroup -b {slave} -g parity-at-slave"),
@@ -302,7 +311,6 @@ OWN_TOOL = (
     "addWritePerm -b broker-a",
 )
 
-# Our engine does not answer 3001-3010 yet: these run on Apache's alone until it does. Then they move to OFFLINE.
 USERS = (
     # With -c, get and list show the first broker that answers, in the order of a hash map: those cases name one.
     Case("createUser -c DefaultCluster -u parity -p secret12 -t Normal"),

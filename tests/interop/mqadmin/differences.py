@@ -65,7 +65,11 @@ DIFFERENCES = {
         ours=_FAILED + "|.*CODE: 29 DESC: The specified topic", apaches="submit batch of topic config"
     ),
     "java-in-remarks": Difference(
-        ours=".*CODE: 1 DESC: unsupported key", apaches=r".*CODE: 1 DESC: java\.lang\.RuntimeException: unsupported key"
+        ours=".*CODE: 1 DESC: (unsupported key|value is not in range)",
+        apaches=r".*CODE: 1 DESC: java\.lang\.RuntimeException: (unsupported key|value is not in range)",
+    ),
+    "no-compaction": Difference(
+        ours=_FAILED + r"|.*CODE: 1 DESC: \w+ is not supported", apaches=r"create topic to|TopicConfig \["
     ),
     "no-passwords": Difference(ours=r"\w+ (null )?(Normal|Super) ", apaches=r"\w+ secret\d+ (Normal|Super) "),
     "no-copied-users": Difference(ours=_FAILED + "|.*CODE: ", apaches="copy user of"),

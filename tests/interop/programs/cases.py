@@ -260,6 +260,17 @@ CASES: Final[tuple[Case, ...]] = (
         cannot={JAVA_4: "POP came with 5.0 clients", GO: "the Go client has no POP consumer"},
     ),
     Case(
+        "priority",
+        "messages with a priority in a topic of the type PRIORITY",
+        """4 queues. To the first of the sorted queues: `p0`, `p2`, `p3`, `p9` with that priority, and `ordered` with
+        priority 3 and a sharding key, which makes it one without: `p0: queue <the queue's number in the answer>`
+        .... Then a push consumer as in pop, with one thread: `received: p3=<its priority> ...`, in the order in which
+        it gets them: the highest queue first.""",
+        topics=(Topic(queues=4, attributes={"+message.type": "PRIORITY"}),),
+        pop_groups=("group",),
+        cannot={JAVA_4: "priorities came with 5.4 clients", GO: "the Go client has no priorities"},
+    ),
+    Case(
         "admin",
         "what dashboards ask beyond mqadmin's commands",
         """DefaultMQAdminExt, line by line as the program of 5.4.0 reads: key-value configuration, topics of a cluster,

@@ -67,10 +67,9 @@ class AuthMetadata:
         except BodyError as error:
             raise StoreError(f"config/auth.json: {error}") from None
 
-    def flush(self) -> None:
+    def flush(self, again: Callable[[], None]) -> bool:
         """A broker that has never had a user leaves no file behind."""
-        if self.users or self.acls:
-            self._table.flush()
+        return not (self.users or self.acls) or self._table.flush(again)
 
     def init_users(self, first: User | None, inner: SessionCredentials | None) -> None:
         """At the start: the first super user where there is none of that name, and the one by which the brokers of this

@@ -2,7 +2,9 @@
 """One pop's way through the queues: what it takes from each, and what it leaves. The check points that it owes
 are the caller's to store.
 
-The group's retry topics are looked into first in popFromRetryProbability of 100 pops, else last. Messages of a retry
+The group's retry topics are looked into first in popFromRetryProbability of 100 pops, else last. A pop begins with any
+queue of a topic; where the topic's messages have priorities (message.type=PRIORITY), in priority.factor of 100 pops
+with the queue of the highest one. Messages of a retry
 topic go out under the topic that the client asked for, with POP_CK in their properties, unless
 popResponseReturnActualRetryTopic says otherwise.
 """
@@ -18,6 +20,7 @@ from ...remoting.bodies import PopCheckPoint
 from ...remoting.message import decode_records, encode_message
 from ...remoting.message_const import PROPERTY_POP_CK
 from ...store.get_message import GetResult, GetStatus
+from .. import topic_attributes
 from ..message_properties import without_crc
 from ..subscription import MessageFilter
 from .extra_info import ExtraInfo, msg_offset_info, retry_mark, start_offset_info
@@ -95,13 +98,17 @@ class PopReader:
         dice = self._dice.randrange(100)
         pop.pop_time_ms = self._clock.now_ms()
         pop.revive_queue_id = self._pops.next_revive_queue()
-        retry_first = dice < config.pop_from_retry_probability
+        by_priority = dice < self._priority_factor(pop)
+        retry_first = dice < (
+            config.pop_from_retry_probability_for_priority if by_priority else config.pop_from_retry_probability
+        )
         # One answer cannot tell the retry topics' versions apart: each pop looks into one of them.
         version1 = not config.enable_retry_topic_v2 or (
             config.retrieve_message_from_pop_retry_topic_v1 and dice % 2 == 0
         )
         retry_name = names.pop_retry_topic_v1 if version1 else names.pop_retry_topic_v2
         retry_topic = retry_name(pop.topic, pop.group)
+        dice = 0 if by_priority else dice
         if retry_first:
             self._pop_retry(pop, retry_topic, dice)
         if pop.queue_id == ANY_QUEUE:
@@ -110,6 +117,14 @@ class PopReader:
             self._pop_queue(pop, pop.topic, pop.queue_id)
         if not retry_first:
             self._pop_retry(pop, retry_topic, dice)
+
+    def _priority_factor(self, pop: Pop) -> int:
+        """In how many of 100 pops the queue of the highest priority comes first."""
+        topic = self._context.topics.get(pop.topic)
+        if topic is None or topic.attributes.get(topic_attributes.MESSAGE_TYPE) != topic_attributes.PRIORITY:
+            return 0
+        group = self._context.groups.find(pop.group)
+        return topic_attributes.priority_factor(group.attributes) if group is not None else 0
 
     def _pop_retry(self, pop: Pop, topic: str, dice: int) -> None:
         config = self._context.topics.get(topic)
@@ -120,7 +135,8 @@ class PopReader:
             self._pop_topic(pop, topic, config.read_queue_nums, dice)
 
     def _pop_topic(self, pop: Pop, topic: str, queue_count: int, dice: int) -> None:
-        for number in range(queue_count):
+        numbers = range(queue_count)
+        for number in reversed(numbers) if self._config.priority_order_asc else numbers:
             self._pop_queue(pop, topic, (dice + number) % queue_count)
 
     def _pop_queue(self, pop: Pop, topic: str, queue_id: int) -> None:

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 from ...remoting import topic_names as names
 from ...remoting.answers import send_answer
 from ...remoting.codes import ResponseCode
-from ...remoting.fields import FieldError
+from ...remoting.fields import FieldError, parse_int
 from ...remoting.java_hash import tag_hash
 from ...remoting.message import decode_batch_body
 from ...remoting.message_const import (
     MULTI_TAGS_FLAG,
     PROPERTY_DELAY,
     PROPERTY_MSG_REGION,
+    PROPERTY_PRIORITY,
+    PROPERTY_SHARDING_KEY,
     PROPERTY_TAGS,
     PROPERTY_TRACE_ON,
     PROPERTY_TRANSACTION_PREPARED,
@@ -96,6 +98,8 @@ class SendMessageProcessor:
         properties = decode_properties(header.properties)
         if "%" in header.topic and self._belongs_to_dead_letters(header):
             header, topic = self._to_dead_letters(header, properties)
+        if PROPERTY_PRIORITY in properties:
+            header = _by_priority(header, topic, properties)
         uniq_key = properties.get(PROPERTY_UNIQ_KEY) or self._context.unique_ids.next(self._clock.now_ms())
         message = self._message(channel, request, header, topic, properties, uniq_key=uniq_key)
         # What the answer names: a delayed message lies in another queue meanwhile.
@@ -359,6 +363,8 @@ class SendMessageProcessor:
 
 
 _UNCOMMON = TIMER_KEYS | {PROPERTY_DELAY, PROPERTY_TRANSACTION_PREPARED}
+#: Makes a message one of another type, which has no priority.
+_OF_ANOTHER_TYPE = TIMER_KEYS | {PROPERTY_DELAY, PROPERTY_SHARDING_KEY}
 
 
 class _Answer:
@@ -391,6 +397,22 @@ class _Answer:
     def count(self, result: PutResult) -> None:
         self._processor.put_latency.end(self._began_ms)
         self._processor.count(result, self._topic, 1)
+
+
+def _by_priority(header: SendHeader, topic: TopicConfig, properties: dict[str, str]) -> SendHeader:
+    """The queue of a message is its priority, or the topic's last one. A half message, a delayed one and one of a
+    group in order lose the property, as on Apache."""
+    try:
+        priority = parse_int(properties[PROPERTY_PRIORITY])
+    except FieldError:
+        return header
+    if priority < 0:
+        return header
+    is_half = properties.get(PROPERTY_TRANSACTION_PREPARED, "").lower() == "true"
+    if not is_half and _OF_ANOTHER_TYPE.isdisjoint(properties):
+        return header._replace(queue_id=min(priority, topic.write_queue_nums - 1))
+    del properties[PROPERTY_PRIORITY]
+    return header._replace(properties=encode_properties(properties))
 
 
 def _delay_level(properties: dict[str, str]) -> int:

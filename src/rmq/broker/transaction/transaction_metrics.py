@@ -63,8 +63,8 @@ class TransactionMetrics:
             self._dirty = False
             self._table.persist()
 
-    def flush(self) -> None:
-        self._table.flush()
+    def flush(self, again: Callable[[], None]) -> bool:
+        return self._table.flush(again)
 
     def to_json_value(self) -> dict[str, Any]:
         return TransactionMetricsSerializeWrapper(self._version, dict(self._counts)).to_json_value()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.engine.broker.harness import Broker
@@ -16,14 +17,19 @@ from tests.engine.broker.pop.popping import (
     SLACK_MS,
     TOPIC,
     PopClient,
+    Popped,
     bodies,
     numbered,
     started,
 )
 
-from rmq.remoting.bodies import PopCheckPoint
+from rmq.remoting.bodies import PopCheckPoint, SubscriptionGroupConfig
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.message import decode_records
+from rmq.remoting.message_properties import encode_properties
+
+if TYPE_CHECKING:
+    from rmq.broker.broker_config import SettingValue
 
 
 def test_each_message_is_given_out_once() -> None:
@@ -298,3 +304,51 @@ def test_records_that_a_stranger_sends_into_the_revive_topic_do_no_harm() -> Non
     assert bodies(consumer.pop_all()) == ["m0"]
     broker.kill()
     assert broker.start_again().controller.context.offsets.query(GROUP, "nobody", 0) == -1
+
+
+def prioritized(settings: dict[str, SettingValue] | None = None, *, factor: str = "") -> PopClient:
+    """Eight messages round four queues of a topic whose messages have priorities."""
+    broker = started(settings)
+    client = broker.client()
+    client.create_topic(TOPIC, attributes="+message.type=PRIORITY")
+    for number in range(8):
+        client.send(TOPIC, f"m{number}".encode(), encode_properties({"_SYS_MSG_PRIORITY_": str(number % 4)}))
+    if factor:
+        config = SubscriptionGroupConfig(group_name=GROUP, attributes={"+priority.factor": factor})
+        client.ok(RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, body=config.encode())
+    return PopClient(broker)
+
+
+def queues(found: list[Popped]) -> list[int]:
+    return [one.message.queue_id for one in found]
+
+
+def test_highest_priority_is_popped_first() -> None:
+    assert queues(prioritized().pop()) == [3, 3, 2, 2, 1, 1, 0, 0]
+    assert queues(prioritized({"priorityOrderAsc": False}).pop()) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_group_says_in_how_many_pops_priorities_count() -> None:
+    consumer = prioritized(factor="0")
+    one_by_one = [consumer.pop(maxMsgNums="1")[0] for _ in range(8)]
+    assert queues(one_by_one) != [3, 3, 2, 2, 1, 1, 0, 0]
+    assert queues(prioritized(factor="100").pop()) == [3, 3, 2, 2, 1, 1, 0, 0]
+    refused = prioritized().client.ask(
+        RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP,
+        body=SubscriptionGroupConfig(group_name=GROUP, attributes={"+priority.factor": "101"}).encode(),
+    )
+    assert (refused.code, refused.remark) == (ResponseCode.SYSTEM_ERROR, "value is not in range(0, 100)")
+
+
+def test_retries_come_after_the_messages_of_a_topic_with_priorities() -> None:
+    consumer = prioritized()
+    (given_back,) = consumer.pop(maxMsgNums="1")
+    consumer.world.run_for(INVISIBLE_MS + SLACK_MS)
+    for _ in range(20):
+        found = consumer.pop(maxMsgNums="1")
+        if found[0].topic == RETRY_TOPIC:
+            break
+        consumer.ack(found[0])
+    assert found[0].message.properties["UNIQ_KEY"] == given_back.message.properties["UNIQ_KEY"]
+    assert found[0].topic == RETRY_TOPIC
+    assert consumer.pop() == []

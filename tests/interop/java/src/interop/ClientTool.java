@@ -14,7 +14,8 @@ public final class ClientTool {
     public static void main(String[] args) throws Exception {
         if (args.length == 0) {
             throw new IllegalArgumentException(
-                "usage: ClientTool produce|push|lite-pull|pull|pop|calls|mqadmin [--name value]...");
+                "usage: ClientTool produce|session|transact|push|lite-pull|pull|pop|pop-batch|calls|mqadmin"
+                    + " [--name value]...");
         }
         Options options = Options.parse(Arrays.copyOfRange(args, 1, args.length));
         Job job = job(args[0], options, new Lines(System.out));
@@ -28,6 +29,10 @@ public final class ClientTool {
         switch (name) {
             case "produce":
                 return new Produce(options, lines);
+            case "transact":
+                return new Transact(options, lines);
+            case "session":
+                return new Session(options, lines);
             case "push":
                 return new PushConsume(options, lines);
             case "lite-pull":
@@ -38,6 +43,8 @@ public final class ClientTool {
                 return new Calls(options, lines);
             case "pop":
                 return new PopConsume(options, lines);
+            case "pop-batch":
+                return new PopBatch(options, lines);
             case "mqadmin":
                 return new Mqadmin(options, lines);
             default:

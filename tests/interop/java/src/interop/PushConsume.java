@@ -7,6 +7,7 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
 
 /** A push consumer: concurrent, orderly or broadcasting. */
@@ -15,11 +16,14 @@ final class PushConsume implements ClientTool.Job {
     private final PullWatch watch;
     private final DefaultMQPushConsumer consumer;
     private final Receipts receipts;
+    /** Concurrent: messages with this in their key are sent back when they come for the first time. */
+    private final String later;
 
     PushConsume(Options options, Lines lines) throws Exception {
         this.lines = lines;
         watch = new PullWatch(options.hook());
         receipts = new Receipts(options, lines);
+        later = options.text("later", null);
         consumer = new DefaultMQPushConsumer(options.text("group", "interop-group"), watch);
         consumer.setNamesrvAddr(options.text("namesrv"));
         consumer.setInstanceName(options.text("instance", "push-" + ProcessHandle.current().pid()));
@@ -47,8 +51,13 @@ final class PushConsume implements ClientTool.Job {
         }
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
             messages.forEach(message -> receipts.add(message, watch.servedBy(message)));
-            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            return messages.stream().anyMatch(this::isForLater) ? ConsumeConcurrentlyStatus.RECONSUME_LATER
+                : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
+    }
+
+    private boolean isForLater(MessageExt message) {
+        return later != null && message.getKeys().contains(later) && message.getReconsumeTimes() == 0;
     }
 
     @Override

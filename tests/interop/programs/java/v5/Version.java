@@ -19,6 +19,7 @@ final class Version {
         Map<String, Programs.Program> programs = new LinkedHashMap<>();
         programs.put("recall", Version5::recall);
         programs.put("pop", Version5::pop);
+        programs.put("priority", Version5::priority);
         programs.put("admin", Administration::admin);
         programs.put("resumecheck", Administration::resumecheck);
         return programs;

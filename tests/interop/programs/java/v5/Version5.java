@@ -9,7 +9,10 @@ import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageAccessor;
+import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 
 /** What came with the 5.x clients. */
 final class Version5 {
@@ -46,6 +49,36 @@ final class Version5 {
         } catch (Exception e) {
             return "refused";
         }
+    }
+
+    static void priority(Run run) throws Exception {
+        DefaultMQProducer producer = run.producer();
+        MessageQueue first = run.queues(producer).get(0);
+        for (int priority : new int[] {0, 2, 3, 9}) {
+            sayQueue(run, producer, first, priority, run.message("p" + priority, "TagA"));
+        }
+        Message ordered = run.message("ordered", "TagA");
+        MessageAccessor.putProperty(ordered, MessageConst.PROPERTY_SHARDING_KEY, "order");
+        sayQueue(run, producer, first, 3, ordered);
+        List<String> received = new CopyOnWriteArrayList<>();
+        DefaultMQPushConsumer consumer = run.newPush("group");
+        consumer.setClientRebalance(false);
+        consumer.setConsumeThreadMin(1);
+        consumer.setConsumeThreadMax(1);
+        consumer.subscribe(run.topic(), "*");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            received.add(messages.get(0).getKeys() + '=' + messages.get(0).getPriority());
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        Run.await(() -> received.size() >= 5);
+        run.say("received: " + String.join(" ", received));
+    }
+
+    private static void sayQueue(Run run, DefaultMQProducer producer, MessageQueue queue, int priority, Message message)
+        throws Exception {
+        message.setPriority(priority);
+        run.say(message.getKeys() + ": queue " + producer.send(message, queue).getMessageQueue().getQueueId());
     }
 
     static void pop(Run run) throws Exception {
