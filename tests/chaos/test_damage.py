@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.engine.broker.harness import Broker
+from tests.engine.broker.test_damaged_config import files as broker_files
 from tests.engine.fakes import FakeDisk
-from tests.engine.store.store_case import LOG_FILE_BYTES, StoreCase, message, messages_of
+from tests.engine.store.store_case import LOG_FILE_BYTES, ROOT, StoreCase, message, messages_of
 
 from rmq.store import StoreError
 
@@ -208,3 +210,43 @@ def test_any_file_cut_at_any_length(
     print_figures(outcome.text("one file cut"))
     assert not outcome.wrong
     assert not outcome.lost
+
+
+# What a whole broker has beside its messages; whose store it is, and what was set over the wire, have no second copy.
+_BACKED = (
+    "config/topics.json",
+    "config/consumerOffset.json",
+    "config/subscriptionGroup.json",
+    "config/delayOffset.json",
+)
+_OTHERS = ("config/timercheck", "timerwheel")
+
+
+def test_any_table_of_a_broker_cut_at_any_length(
+    sized: Sized, dice: random.Random, print_figures: PrintFigures
+) -> None:
+    """One copy costs nothing. Both: made again, or refused in one line that says where both end."""
+    whole = broker_files()
+    opened = refused = 0
+    for _ in sized(2, 100):
+        for name in (*_BACKED, *_OTHERS):
+            path = ROOT / name
+            both = dice.random() < 0.5 and name in _BACKED
+            disk = FakeDisk()
+            for one, data in whole.items():
+                is_cut = one == path or (both and one == path.with_name(path.name + ".bak"))
+                disk.replace_file(one, data[: dice.randrange(len(data))] if is_cut else data)
+            try:
+                broker = Broker(disk=disk)
+            except StoreError as error:
+                refused += 1
+                assert both, f"{name}: {error}"
+                assert name != "config/topics.json"
+                assert re.search(rf"{path}: .*(character|byte) \d+.*{path}\.bak: .*(character|byte) \d+", str(error))
+                assert "\n" not in str(error)
+                continue
+            opened += 1
+            found = [one for queue_id in range(3) for one in broker.client().pull("TopicTest", queueId=str(queue_id))]
+            assert len(found) >= 6, name
+            broker.stop()
+    print_figures(f"{opened} opened with every message, {refused} refused in one line")

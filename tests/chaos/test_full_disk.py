@@ -6,6 +6,7 @@ What takes the room is a file beside the store, so that no message has to go for
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -202,3 +203,52 @@ def test_a_disk_that_is_full_again_and_again_costs_no_message(
     print_figures(f"{figures.text()}, time to resume max {resume_s:.2f} s")
     assert resume_s <= RESUMES_WITHIN_S
     assert (figures.lost, figures.duplicated, figures.out_of_order) == (0, 0, 0)
+
+
+def test_a_broker_that_is_killed_on_a_full_disk_starts_there_or_says_what_is_full(
+    small_disk: Path, tmp_path: Path, print_figures: PrintFigures
+) -> None:
+    """Reading a hole of a full tmpfs through a map would be a SIGBUS."""
+    run = Processes(tmp_path / "home")
+    figures, sent, numbers = Figures(rounds=1), Sent(), itertools.count()
+    try:
+        full = start(run, small_disk)
+        with PlainClient(full.address, TOPIC, QUEUES) as client:
+            client.send(itertools.islice(numbers, 200), sent)
+            fill(full, client, numbers, sent)
+        full.broker.kill()
+        # Not one block more.
+        with (small_disk / "last").open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                os.write(file.fileno(), bytes(4096))
+        outcome = "started"
+        try:
+            again = start(run, small_disk)
+        except AssertionError:
+            again = None
+            outcome = refusal(run)
+        if again is not None:
+            with PlainClient(again.address, TOPIC, QUEUES) as client:
+                read_back(client, sent, Figures())
+            again.broker.kill()
+        (small_disk / "last").unlink()
+        full.ballast.unlink()
+        freed = start(run, small_disk)
+        with PlainClient(freed.address, TOPIC, QUEUES) as client:
+            read_back(client, sent, figures)
+            client.send(itertools.islice(numbers, 1), sent)
+        assert freed.broker.stop() == 0
+    finally:
+        run.end()
+    print_figures(f"{figures.text()}; {outcome}")
+    assert (figures.lost, figures.duplicated, figures.out_of_order) == (0, 0, 0)
+
+
+def refusal(run: Processes) -> str:
+    """The one line with which the last start ended; anything but exit status 1 fails."""
+    process = run.last
+    assert process.wait() == 1, process.output
+    lines = [line for line in process.output if "could not start" in line]
+    assert len(lines) == 1, process.output
+    assert "No space left on device" in lines[0]
+    return lines[0].strip()

@@ -67,6 +67,9 @@ _INT = struct.Struct(">i")
 _LONG = struct.Struct(">q")
 
 CRC_PREFIX = b"__CRC32#\x01"
+PROPERTY_END = 2
+# No properties at all, or zeros where they should be.
+_NO_END = (b"", b"\0")
 _CRC_DIGITS_START = len(CRC_PREFIX) - CRC_PROPERTY_BYTES
 _MAGICS = (MAGIC_V1, MAGIC_V2)
 _MAGIC_V1_BYTES = MAGIC_V1.to_bytes(4, "big", signed=True)

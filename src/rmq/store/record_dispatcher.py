@@ -18,7 +18,7 @@ from ..remoting.message import MAGIC_V1, RECORD_MIN_BYTES
 from ..remoting.message_const import TRANSACTION_TYPE_MASK
 from ..remoting.message_properties import CRC_PROPERTY_BYTES
 from .errors import StoreError
-from .record import CRC_PREFIX, HOST_FLAGS, SCAN_HEADS, crc_digits, scan_record, tags_of
+from .record import CRC_PREFIX, HOST_FLAGS, PROPERTY_END, SCAN_HEADS, crc_digits, scan_record, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +87,7 @@ class RecordDispatcher:
                     and queue.deliver_delay_ms is None
                     and properties[_PREFIX_FROM:_PREFIX_TO] == CRC_PREFIX
                     and crc_digits(crc32(view[at : end - CRC_PROPERTY_BYTES])) == properties[_PREFIX_TO:-1]
+                    and properties[-1] == PROPERTY_END
                     and int.from_bytes(rest[split : split + 2], "big") == len(properties)
                 ):
                     tags = tags_of(properties)

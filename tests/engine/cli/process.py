@@ -106,6 +106,11 @@ class Processes:
     def rmq(self, *arguments: str | Path, home: Path | None = None, **environment: str) -> Process:
         return self.start(*RMQ, *arguments, home=home, **environment)
 
+    @property
+    def last(self) -> Process:
+        """The one that was started last."""
+        return self._started[-1]
+
     def end(self) -> None:
         for process in self._started:
             if process.popen.poll() is None:

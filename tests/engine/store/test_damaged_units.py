@@ -126,14 +126,17 @@ def test_a_record_without_a_crc_that_lacks_its_end_is_no_record(properties: str,
     assert again.store.max_physical_offset == (end if whole else last.physical_offset)
 
 
+@pytest.mark.parametrize("walked", [True, False], ids=["recovery", "reading"])
 @pytest.mark.parametrize("behind_the_end", range(1, 21))
-def test_a_flipped_bit_in_the_crc_property_itself_is_seen(behind_the_end: int) -> None:
+def test_a_flipped_bit_in_the_crc_property_itself_is_seen(behind_the_end: int, walked: bool) -> None:
     case = StoreCase()
-    results = case.put_many(3)
+    results = case.put_many(4)
     disk = case.stop()
-    position = results[1].physical_offset - behind_the_end
+    position = results[3].physical_offset - behind_the_end
     disk.corrupt(log_path(), position, bytes((disk.read_bytes(log_path())[position] ^ 4,)))
-    assert [one.queue_offset for one in StoreCase(disk).read_all()] == [1, 2]
+    if walked:
+        disk.remove(ROOT / "queueCheckpoint.json")
+    assert [one.queue_offset for one in StoreCase(disk).read_all()] == [0, 1, 3]
 
 
 def keyed(number: int) -> MessageToStore:
