@@ -72,7 +72,7 @@ golden: setup java ## capture frames and files from a live Apache 5.4.0 anew (a 
 
 # ---- slower things, one word each -----------------------------------------------------------------------------------
 
-.PHONY: sanity collection molecule interop programs simulator chaos
+.PHONY: sanity collection molecule interop programs simulator chaos damage-table
 sanity: setup ## ansible-test sanity and ansible-lint
 	@tools/run-sanity.sh
 	@tools/run-ansible-lint.sh
@@ -88,6 +88,9 @@ simulator: setup ## simulate runs of a pair under faults: SIMULATOR_SEEDS=10 of 
 
 chaos: ## the long form of every test under faults, in parts that resume: results in build/parts
 	@tools/test.sh chaos
+
+damage-table: setup java ## damage stores of both engines and read them back: writes docs/damage-table.md (half an hour)
+	@PYTHONPATH=plugins/module_utils:src:. $(BIN)/python -m tests.chaos.damage_table --write
 
 programs: setup java ## client programs print the same here and on Apache's
 	@tools/compare-programs.sh

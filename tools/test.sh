@@ -101,6 +101,9 @@ chaos_parts() {
     chaos_batches kill 4 tests/chaos/test_kill.py -k test_everything_acknowledged
     chaos_batches sync-kill 4 tests/chaos/test_kill.py -k test_a_pair
     chaos_batches slaves 2 tests/chaos/test_slaves.py
+    part damage .venv/bin/pytest -q --full tests/chaos/test_damage.py
+    part damage-table .venv/bin/pytest -q --full tests/chaos/test_damage_table.py
+    part full-disk .venv/bin/pytest -q --full tests/chaos/test_full_disk.py tests/chaos/test_fsync_error.py
 }
 
 chaos() {
@@ -113,7 +116,10 @@ chaos() {
 full() {
     make setup java go image
     begin_parts
-    part interop interop --long
+    # The two whose cases take an hour are parts of their own.
+    part interop interop --long --ignore tests/interop/test_handover.py --ignore tests/interop/test_pairs.py
+    part handover .venv/bin/pytest tests/interop/test_handover.py --long
+    part pairs .venv/bin/pytest tests/interop/test_pairs.py --long
     part failover env INTEROP_FAILOVER_ROUNDS=10 .venv/bin/pytest tests/interop/test_failover.py --engine python -k killed_master
     chaos_parts
     part fuzz fuzz 2000000

@@ -102,7 +102,7 @@ def render_node(root: Path, node: Mapping[str, Any], look: Mapping[str, Any], ar
         files.append({"path": f"/etc/systemd/system/{unit_name(node['cluster'], node['host'])}", **_text(unit, "0644")})
         fingerprint = _digest(fingerprint + unit)
     return Rendered(
-        {"directories": _folders(paths, user), "files": files, "links": []},
+        {"directories": _folders(paths, _log_folders(node["settings"]), user), "files": files, "links": []},
         {
             "node": node["host"],
             "cluster": node["cluster"],
@@ -143,12 +143,19 @@ def _conf_path(node: Mapping[str, Any], paths: NodePaths) -> str:
     return f"{paths.folder}/{node['kind']}.conf"
 
 
-def _folders(paths: NodePaths, user: str | None) -> list[dict[str, Any]]:
+def _log_folders(settings: Mapping[str, str]) -> list[str]:
+    """Where a broker's commit log lies, if not in its store: it may be spread over several disks."""
+    keys = ("storePathCommitLog", "readOnlyCommitLogStorePaths")
+    return [path for key in keys for path in settings.get(key, "").split(",") if path]
+
+
+def _folders(paths: NodePaths, log_folders: list[str], user: str | None) -> list[dict[str, Any]]:
     root = "root" if user else None
     outer = _owned({"path": paths.folder, "mode": "0755"}, root)
     # What it was started with is noted by Ansible, not by the node.
     run = _owned({"path": paths.run_dir, "mode": "0755"}, root)
-    own = [_owned({"path": path, "mode": "0750"}, user) for path in (paths.store_dir, paths.log_dir)]
+    private = dict.fromkeys((paths.store_dir, paths.log_dir, *log_folders))
+    own = [_owned({"path": path, "mode": "0750"}, user) for path in private]
     return [outer, run, *own]
 
 
@@ -164,7 +171,7 @@ def _unit(
     engine = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False
     )
-    writable = [paths.store_dir, paths.log_dir]
+    writable = [paths.store_dir, paths.log_dir, *_log_folders(node["settings"])]
     return engine.from_string(template).render(
         title=_TITLES[node["kind"]],
         node=node["host"],

@@ -86,7 +86,7 @@ class FullDisk:
         return self.broker.popen.poll() is None
 
 
-def start(run: Processes, disk: Path) -> FullDisk:
+def start(run: Processes, disk: Path, **more: str) -> FullDisk:
     port = free_port()
     settings = {
         "brokerName": "broker-a",
@@ -98,6 +98,7 @@ def start(run: Processes, disk: Path) -> FullDisk:
         "maxHashSlotNum": "10000",
         "maxIndexNum": "40000",
         "waitTimeMillsInSendQueue": "10000",
+        **more,
     }
     run.directory.mkdir(exist_ok=True)
     conf = run.directory / "broker.conf"

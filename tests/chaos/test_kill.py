@@ -289,8 +289,7 @@ def both_die(pair: Pair) -> None:
     first.kill()
     second.kill()
     pair.load.drain()
-    for server in pair.dice.sample(pair.servers, 2):
-        pair.restart(server)
+    pair.restart(*pair.dice.sample(pair.servers, 2))
 
 
 # Of seven rounds the master alone dies in five.

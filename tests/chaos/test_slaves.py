@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.chaos.harness.nodes import Nodes, lags, start_until_answer, wait_in_sync
+from tests.chaos.harness.nodes import Nodes, lags, wait_in_sync
 from tests.chaos.harness.pair import Pair
 from tests.chaos.harness.relay import Relay
 from tests.interop.harness.ports import free_port
@@ -230,7 +230,7 @@ def test_a_chain_of_restarts_on_both_sides_under_load(
             pair.read_back(pair.slaves[dice.randrange(2)])
         else:
             pair.load.settle()
-        pair.figures.recovery_s.append(start_until_answer(server))
+        pair.restart(server)
         pair.figures.rounds += 1
         pair.converge()
     print_figures(pair.finish())

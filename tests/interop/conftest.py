@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--record-codes") and (config.option.keyword or any("::" in arg for arg in config.args)):
         # A connection that makes the topics of many cases would pass for one that serves the only case there is.
         raise pytest.UsageError("--record-codes needs whole files")
+    config.addinivalue_line("markers", "long: runs with --long or --engine alone")
     config.addinivalue_line("markers", "both: runs against Apache's engine also without --long")
 
 
@@ -50,6 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--long") or config.getoption("--engine"):
         return
     kept = [item for item in items if not _is_on_apache(item) or item.get_closest_marker("both")]
+    kept = [item for item in kept if not item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 

@@ -189,7 +189,7 @@ def test_a_pair_of_both_engines_fails_over_and_back(
     engine: Engine, start_cluster: StartCluster, start_client: StartClient, print_figures: PrintFigures
 ) -> None:
     other = other_than(engine)
-    cluster = start_cluster("2m-2s-sync", namesrv_engines=(other,), slave_engine=other)
+    cluster = start_cluster("2m-2s-sync", namesrv_engines=(other,), slave_engines=(other,))
     cluster.create_topic(TOPIC)
     options = {"namesrv": cluster.namesrv_addr, "topic": TOPIC}
     consumer = start_client("push", deadline_millis=FOREVER_MILLIS, **options).wait_ready()

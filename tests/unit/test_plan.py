@@ -184,6 +184,17 @@ def test_unit_runs_as_its_own_user_writes_only_store_and_log_and_is_ready_when_i
         assert line in lines
 
 
+def test_commit_log_on_disks_of_its_own_is_made_and_writable() -> None:
+    logs = {"storePathCommitLog": "/disk-1/log,/disk-2/log", "readOnlyCommitLogStorePaths": "/disk-3/log"}
+    made = rendered(planned("single-master", rocketmq_broker_config=logs), "broker-a", service_manager="systemd")
+    directories = {one["path"]: one for one in made.manifest["directories"]}
+    unit = next(file for file in made.manifest["files"] if file["path"].endswith(".service"))
+    (writable,) = [line for line in unit["content"].splitlines() if line.startswith("ReadWritePaths=")]
+    for folder in ("/disk-1/log", "/disk-2/log", "/disk-3/log"):
+        assert directories[folder]["owner"] == "rocketmq"
+        assert folder in writable.split(" ")
+
+
 def test_store_below_a_home_is_not_hidden_from_its_unit() -> None:
     made = rendered(
         planned("2m-2s-sync"), "broker-a", service_manager="systemd", store_dir="/home/mq/store", log_dir="/var/log/mq"

@@ -45,6 +45,10 @@ _PERCENTS = {
     "diskSpaceCleanForciblyRatio": "disk_space_clean_forcibly_ratio",
     "diskSpaceWarningLevelRatio": "disk_space_warning_level_ratio",
 }
+_PATH_LISTS = {
+    "storePathCommitLog": "commit_log_paths",
+    "readOnlyCommitLogStorePaths": "read_only_commit_log_paths",
+}
 _TIMER_PRECISIONS_MS = (100, 200, 500, 1000)
 _HA_FIELDS = {
     "haSendHeartbeatInterval": "ha_send_heartbeat_interval_ms",
@@ -81,8 +85,8 @@ def store_config(
     values.update({name: float(settings[key]) / 100 for key, name in _PERCENTS.items() if key in settings})
     if "flushDiskType" in settings:
         values["flush_disk_type"] = FlushDiskType(settings["flushDiskType"])
-    if settings.get("storePathCommitLog"):
-        values["commit_log_path"] = Path(str(settings["storePathCommitLog"]))
+    for key, name in _PATH_LISTS.items():
+        values[name] = tuple(Path(path) for path in str(settings.get(key, "")).split(",") if path)
     if "fileReservedTime" in settings:
         values["file_reserved_time_ms"] = int(settings["fileReservedTime"]) * HOUR_MS
     if "deleteWhen" in settings:

@@ -26,7 +26,8 @@ _log = logging.getLogger("rmq.cli")
 
 
 # A ~ in front stands for the user's home: the shipped files cannot know it. (Apache's programs do not read it so.)
-_PATH_KEYS = ("storePathRootDir", "storePathCommitLog", "kvConfigPath", "configStorePath")
+_PATH_KEYS = ("storePathRootDir", "kvConfigPath", "configStorePath")
+_PATH_LIST_KEYS = ("storePathCommitLog", "readOnlyCommitLogStorePaths")
 
 
 def read_settings(kind: Kind, file: str | None, given: Mapping[str, tuple[str, str]]) -> dict[str, Value]:
@@ -45,8 +46,14 @@ def read_settings(kind: Kind, file: str | None, given: Mapping[str, tuple[str, s
         _refuse(faults)
     if checked.accepted_without_effect:
         _log.info("accepted without effect on this engine: %s", ", ".join(checked.accepted_without_effect))
-    paths = {key: str(Path(str(checked.values[key])).expanduser()) for key in _PATH_KEYS if key in checked.values}
-    return {**checked.values, **paths}
+    values = checked.values
+    paths = {key: _at_home(str(values[key])) for key in _PATH_KEYS if key in values}
+    lists = {key: ",".join(map(_at_home, str(values[key]).split(","))) for key in _PATH_LIST_KEYS if values.get(key)}
+    return {**values, **paths, **lists}
+
+
+def _at_home(path: str) -> str:
+    return str(Path(path).expanduser())
 
 
 def _with_tls_file(settings: tuple[Setting, ...], faults: tuple[Fault, ...]) -> _Read:

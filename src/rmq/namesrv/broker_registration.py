@@ -105,7 +105,9 @@ def _broker_id(fields: dict[str, str]) -> int:
 
 
 def _address(text: str) -> str:
-    if parse_endpoint(text) is None:
+    host, _, port = text.rpartition(":")
+    # Brokers of either engine write an IPv6 address without brackets.
+    if parse_endpoint(text) is None and parse_endpoint(f"[{host}]:{port}") is None:
         raise FieldError("brokerAddr is not host:port")
     return text
 

@@ -11,6 +11,9 @@
 A file's age is the store time of the first record after it, never the file system's idea of when it was changed. The
 last file is never removed. A wall clock that jumps ahead while the broker runs makes nothing old: time since the
 start counts by the monotonic clock.
+
+Of several directories the one with most room counts as the disk; those above diskSpaceCleanForciblyRatio get no new
+files while there are others.
 """
 
 from __future__ import annotations
@@ -61,7 +64,8 @@ class CleanService:
         on_cleaned: Callable[[int], None],
     ) -> None:
         """is_busy: files must not be closed now. on_cleaned(min_physical_offset) after files were given up."""
-        self.disk_ratio = 0.0
+        self.ratios: dict[Path, float] = {}
+        """Used share of the disk of each directory that gets new files."""
         self.forced_files = 0
         """Files that were removed before their time since the start."""
         self._config = config
@@ -84,11 +88,16 @@ class CleanService:
         self._on_measured()
 
     @property
+    def disk_ratio(self) -> float:
+        """Of the disk with most room, as on Apache: while one has room, new files go there."""
+        return min(self.ratios.values(), default=0.0)
+
+    @property
     def is_disk_full(self) -> bool:
         return self.disk_ratio > self._config.disk_space_warning_level_ratio
 
     def start(self) -> None:
-        self.disk_ratio = self._disk.used_ratio(self._config.commit_log_directory)
+        self._take(self._ratios())
         self._arm()
 
     def stop(self) -> None:
@@ -102,13 +111,22 @@ class CleanService:
         self._timer = self._reactor.call_later(interval_ms, self._measure)
 
     def _measure(self) -> None:
-        self._reactor.run_blocking(lambda: self._disk.used_ratio(self._config.commit_log_directory), self._measured)
+        self._reactor.run_blocking(self._ratios, self._measured)
 
-    def _measured(self, outcome: float | BaseException) -> None:
+    def _ratios(self) -> dict[Path, float]:
+        """May run in another thread."""
+        return {path: self._disk.used_ratio(path) for path in self._log.files.paths.writable}
+
+    def _take(self, ratios: dict[Path, float]) -> None:
+        self.ratios = ratios
+        full_above = self._config.disk_space_clean_forcibly_ratio
+        self._log.files.paths.full = frozenset(path for path, ratio in ratios.items() if ratio > full_above)
+
+    def _measured(self, outcome: dict[Path, float] | BaseException) -> None:
         if isinstance(outcome, BaseException):
             log.warning("the disk's use cannot be measured: %s", outcome)
         else:
-            self.disk_ratio = outcome
+            self._take(outcome)
             self._on_measured()
             if not self._is_busy():
                 self.clean()

@@ -22,9 +22,8 @@ from .mapped_file_queue import MappedFileQueue
 from .record import BLANK_BYTES, blank_record, store_time_at
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..env import Disk, File
+    from .store_paths import StorePaths
 
 # Room kept on the disk ahead of the write position. A few MiB: one fallocate for thousands of records, and little
 # enough that a disk that is nearly full is used to its end.
@@ -34,8 +33,8 @@ RESERVE_AHEAD_BYTES = 4 * 1024 * 1024
 class CommitLog:
     """Methods that touch files may raise OSError."""
 
-    def __init__(self, disk: Disk, directory: Path, file_size_bytes: int) -> None:
-        self.files = MappedFileQueue(disk, directory, file_size_bytes)
+    def __init__(self, disk: Disk, paths: StorePaths, file_size_bytes: int) -> None:
+        self.files = MappedFileQueue(disk, paths, file_size_bytes)
         self.position = 0
         self.written = 0
         self.flushed = 0

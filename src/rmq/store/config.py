@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from .store_paths import StorePaths
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -43,8 +45,10 @@ class StoreConfig:
     """What a MessageStore is opened with. Paths are absolute; sizes in bytes, times in milliseconds."""
 
     root: Path
-    commit_log_path: Path | None = None
-    """storePathCommitLog; None: `commitlog` under the root."""
+    commit_log_paths: tuple[Path, ...] = ()
+    """storePathCommitLog; empty: `commitlog` under the root."""
+    read_only_commit_log_paths: tuple[Path, ...] = ()
+    """readOnlyCommitLogStorePaths: they keep the files that they have and get no new ones."""
     store_host: tuple[str, int] = ("127.0.0.1", 10911)
     """brokerIP1 and listenPort: goes into each record and into each message id."""
     cluster_name: str = "DefaultCluster"
@@ -104,9 +108,9 @@ class StoreConfig:
     clean_file_forcibly_enable: bool = False
     """Apache's default is true: a full disk then deletes what nobody has consumed yet."""
 
-    @property
-    def commit_log_directory(self) -> Path:
-        return self.commit_log_path if self.commit_log_path is not None else self.root / "commitlog"
+    def commit_log_directories(self) -> StorePaths:
+        """Raises ValueError where none is left for new files."""
+        return StorePaths(self.commit_log_paths or (self.root / "commitlog",), self.read_only_commit_log_paths)
 
     @property
     def waits_for_flush(self) -> bool:

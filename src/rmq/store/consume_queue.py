@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from .mapped_file_queue import MappedFileQueue
 from .record import topic_field
+from .store_paths import StorePaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ class ConsumeQueue:
         self.found_end = 0
         """Units below it were found on the disk, not made by this process."""
         self._checked: dict[int, bytearray] = {}
-        self._files = MappedFileQueue(disk, directory, file_size_bytes, is_derived=True)
+        self._files = MappedFileQueue(disk, StorePaths([directory]), file_size_bytes, is_derived=True)
         self._tail = bytearray()
         self._tail_start = 0
         self._room_until = 0

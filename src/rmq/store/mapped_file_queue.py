@@ -6,7 +6,8 @@
 | first | 20 digits: the offset of its first byte, a multiple of the length | [first, first + length) |
 | next | name of the one before + length | and so on, without a gap |
 
-Files are sparse and have their full length from the moment they are made. Nothing here knows what the bytes mean.
+Files are sparse and have their full length from the moment they are made. They may lie in several directories. Nothing
+here knows what the bytes mean.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from typing import TYPE_CHECKING
 from .errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from ..env import Disk, File
+    from .store_paths import StorePaths
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +37,22 @@ def file_name(offset: int) -> str:
 class MappedFileQueue:
     """Opens its files when they are first used. All methods may raise OSError."""
 
-    def __init__(self, disk: Disk, directory: Path, file_size_bytes: int, *, is_derived: bool = False) -> None:
+    def __init__(self, disk: Disk, paths: StorePaths, file_size_bytes: int, *, is_derived: bool = False) -> None:
         """is_derived: the data can be made again from elsewhere, so names and lengths need not be durable at once."""
-        self.directory = directory
+        self.paths = paths
         self.file_size_bytes = file_size_bytes
         self.starts: list[int] = []
         """Offsets of the files, ascending."""
         self._is_derived = is_derived
         self._disk = disk
+        self._directories: dict[int, Path] = {}
+        """Where the file that begins there lies, or is being made."""
         self._open: dict[int, File] = {}
         self._reserved: dict[int, int] = {}
 
     def load(self, known_end: Callable[[int, int], int]) -> None:
-        """Find the files. Raises StoreError for a file of another length and for a gap between two files.
+        """Find the files. Raises StoreError for a file of another length, for a gap between two files, for one that is
+        there twice, and for a missing directory among several: its disk may hold the newest files.
 
         known_end(start, end): up to where this range is known to be in use. A file that was cut behind that (by a copy
         that left out the zeros) gets its length back. An empty last file is the trace of a crash between making it and
@@ -55,11 +60,12 @@ class MappedFileQueue:
         found = self._names()
         if found and self._file(found[-1]).size() == 0 and not known_end(found[-1], found[-1] + self.file_size_bytes):
             self._forget(found.pop())
+        self._make_directories(is_new=not found)
         for start in found:
             self._lengthen(start, known_end)
             fault = self._fault(start)
             if fault:
-                raise StoreError(f"{self.directory / file_name(start)}: {fault}")
+                raise StoreError(f"{self._path(start)}: {fault}")
             self.starts.append(start)
 
     def _lengthen(self, start: int, known_end: Callable[[int, int], int]) -> None:
@@ -68,7 +74,7 @@ class MappedFileQueue:
         if size_bytes >= self.file_size_bytes or start % self.file_size_bytes:
             return
         used = max(known_end(start, start + self.file_size_bytes) - start, 0)
-        path = self.directory / file_name(start)
+        path = self._path(start)
         if used > size_bytes:
             raise StoreError(
                 f"{path}: {size_bytes} bytes long instead of {self.file_size_bytes}, and messages are known up to byte"
@@ -86,8 +92,25 @@ class MappedFileQueue:
         for start in found:
             self._forget(start)
 
+    def _make_directories(self, *, is_new: bool) -> None:
+        if len(self.paths.all) == 1:
+            return
+        for directory in self.paths.all:
+            if is_new:
+                self._disk.make_directories(directory)
+            elif not self._disk.exists(directory):
+                raise StoreError(
+                    f"{directory}: there is no such directory: mount its disk, or make it where it is a new one"
+                )
+
     def _names(self) -> list[int]:
-        return [int(name) for name in self._disk.listdir(self.directory) if name.isdigit() and len(name) == NAME_DIGITS]
+        for directory in self.paths.all:
+            for name in self._disk.listdir(directory):
+                if name.isdigit() and len(name) == NAME_DIGITS:
+                    other = self._directories.setdefault(int(name), directory)
+                    if other != directory:
+                        raise StoreError(f"{directory / name}: is in {other} too: take the wrong one away")
+        return sorted(self._directories)
 
     def _fault(self, start: int) -> str | None:
         """What is wrong with the file that begins at start, as the next one after those known so far."""
@@ -128,10 +151,12 @@ class MappedFileQueue:
 
     def make_file(self, start: int) -> File:
         """Make a file on the disk without counting it; may run in another thread. adopt() follows, on the loop."""
-        file = self._disk.open(self.directory / file_name(start), size_bytes=self.file_size_bytes)
+        # One choice for each file, though the loop may need it while a thread makes it: it must never be there twice.
+        directory = self._directories.setdefault(start, self.paths.for_new(start // self.file_size_bytes))
+        file = self._disk.open(directory / file_name(start), size_bytes=self.file_size_bytes)
         if not self._is_derived:
             file.datasync()
-            self._disk.sync_directory(self.directory)
+            self._disk.sync_directory(directory)
         return file
 
     def adopt(self, start: int, file: File) -> None:
@@ -196,25 +221,24 @@ class MappedFileQueue:
         count = min(bisect_left(self.starts, offset - self.file_size_bytes + 1), count_max)
         gone = self.starts[:count]
         del self.starts[:count]
+        paths = [self._path(start) for start in gone]
         for start in gone:
             self._close(start)
-        return [self.directory / file_name(start) for start in gone]
+            self._directories.pop(start, None)
+        return paths
 
     def unlink(self, paths: list[Path]) -> None:
         """May run in another thread."""
         for path in paths:
             self._disk.remove(path)
-        if paths:
-            self._disk.sync_directory(self.directory)
+        self._sync_directories(path.parent for path in paths)
 
     def remove_from(self, offset: int) -> None:
         """Remove the files that begin at or after offset, newest first."""
         first = bisect_left(self.starts, offset)
-        for start in reversed(self.starts[first:]):
-            self._forget(start)
-        if first < len(self.starts):
-            del self.starts[first:]
-            self._disk.sync_directory(self.directory)
+        gone = [self._forget(start) for start in reversed(self.starts[first:])]
+        del self.starts[first:]
+        self._sync_directories(path.parent for path in gone)
 
     def close(self) -> None:
         """Close the files; they are opened again when they are used again."""
@@ -225,13 +249,24 @@ class MappedFileQueue:
     def _file(self, start: int) -> File:
         file = self._open.get(start)
         if file is None:
-            file = self._disk.open(self.directory / file_name(start), size_bytes=self.file_size_bytes)
+            file = self._disk.open(self._path(start), size_bytes=self.file_size_bytes)
             self._open[start] = file
         return file
 
-    def _forget(self, start: int) -> None:
+    def _path(self, start: int) -> Path:
+        return self._directories[start] / file_name(start)
+
+    def _forget(self, start: int) -> Path:
+        """Remove a file; where it was."""
+        path = self._path(start)
         self._close(start)
-        self._disk.remove(self.directory / file_name(start))
+        del self._directories[start]
+        self._disk.remove(path)
+        return path
+
+    def _sync_directories(self, directories: Iterable[Path]) -> None:
+        for directory in sorted(set(directories)):
+            self._disk.sync_directory(directory)
 
     def _close(self, start: int) -> None:
         self._reserved.pop(start, None)

@@ -89,13 +89,9 @@ class MessageStore:
         self._held = ExitStack()
         self._making_file_at = -1
         self._reads = 0
-        self._log = CommitLog(disk, config.commit_log_directory, config.mapped_file_size_commit_log)
+        self._log = CommitLog(disk, config.commit_log_directories(), config.mapped_file_size_commit_log)
         self._queues = ConsumeQueueStore(disk, config)
-        self._index: IndexService | None = None
-        if config.message_index_enable:
-            self._index = IndexService(
-                config, disk, reactor, self._log, complete_up_to=lambda: self._commits.dispatched
-            )
+        self._index = self._make_index()
         self._stats = StoreStats(reactor.clock.now_ms())
         self._reader = MessageReader(self._log, config)
         self.mending = Mending(self._log, self._queues, self._reader, self._index)
@@ -548,12 +544,12 @@ class MessageStore:
 
     def runtime_info(self) -> dict[str, str]:
         """The store's part of request 28, under Apache's names, and what was found damaged."""
-        # Apache knows it in whole percents, rounded up.
-        ratio = str(math.ceil(round(self._clean.disk_ratio * 100, 9)) / 100)
+        ratio = _whole_percents(self._clean.disk_ratio)
+        by_path = {f"commitLogDiskRatio_{path}": _whole_percents(one) for path, one in self._clean.ratios.items()}
         return {
             **self._stats.runtime_info(self._reactor.clock.now_ms()),
             "commitLogDiskRatio": ratio,
-            f"commitLogDiskRatio_{self.config.commit_log_directory}": ratio,
+            **by_path,
             "consumeQueueDiskRatio": ratio,
             "commitLogMinOffset": str(self._log.min_offset),
             "commitLogMaxOffset": str(self._log.written),
@@ -567,6 +563,13 @@ class MessageStore:
         }
 
     # -- inside
+
+    def _make_index(self) -> IndexService | None:
+        if not self.config.message_index_enable:
+            return None
+        return IndexService(
+            self.config, self._disk, self._reactor, self._log, complete_up_to=lambda: self._commits.dispatched
+        )
 
     @property
     def _is_slave(self) -> bool:
@@ -619,6 +622,11 @@ class MessageStore:
                 files.adopt(start, outcome)
 
         self._reactor.run_blocking(lambda: files.make_file(start), made)
+
+
+def _whole_percents(ratio: float) -> str:
+    """As Apache knows it: rounded up."""
+    return str(math.ceil(round(ratio * 100, 9)) / 100)
 
 
 def _read(disk: Disk, path: Path) -> bytes:

@@ -94,7 +94,7 @@ class UnitCheck:
         start, end = self._bounds(queue, queue_offset)
         end = min(end, start + SEARCH_BYTES_MAX)
         while start < end:
-            start, records = scan_forward(self._log, start, _SCAN_RECORDS)
+            start, records = scan_forward(self._log, start, _SCAN_RECORDS, until=end)
             for record in records:
                 if record.has_unit and _is_of(record, queue, queue_offset):
                     return record

@@ -108,12 +108,24 @@ def answers(broker: Server) -> bool:
 
 def start_until_answer(broker: Server) -> float:
     """Seconds from the start of the process until it answers."""
-    started = time.monotonic()
-    broker.start()
+    return start_together([broker])[0]
+
+
+def start_together(brokers: list[Server]) -> list[float]:
+    """The same for brokers of which none waits for the one before: a pair may need each other to come up."""
+    started = []
+    for broker in brokers:
+        started.append(time.monotonic())
+        broker.start()
+    return [_wait_answer(broker) - begun for broker, begun in zip(brokers, started, strict=True)]
+
+
+def _wait_answer(broker: Server) -> float:
+    """When it was."""
     # Its own line first: what answers at its address could be another process.
     broker.wait_booted()
     wait_for(f"answer of {broker.name}", lambda: answers(broker), within_s=ANSWER_WITHIN_S, detail=broker.tail)
-    return time.monotonic() - started
+    return time.monotonic()
 
 
 def create_topic(broker: Server, topic: str, queues: int) -> None:

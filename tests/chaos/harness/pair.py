@@ -14,7 +14,7 @@ from .nodes import (
     configure_broker,
     create_topic,
     ha_port_of,
-    start_until_answer,
+    start_together,
     wait_in_sync,
     wait_topic,
 )
@@ -65,8 +65,7 @@ class Pair:
                 settings["haMasterAddress"] = f"127.0.0.1:{relay.port}"
             configure_broker(slave, namesrvAddr=names, **settings)
         self._read_backs = {server.name: ReadBack(self.ledger) for server in self.servers}
-        for server in self.servers:
-            start_until_answer(server)
+        start_together(self.servers)
         create_topic(self.master, TOPIC, QUEUES)
         create_topic(self.master, DELAYED_TOPIC, DELAYED_QUEUES)
         for slave in self.slaves:
@@ -97,9 +96,9 @@ class Pair:
         assert not read_back.duplicated
         assert not read_back.out_of_order
 
-    def restart(self, server: Server) -> None:
-        """After its death; counts the time until it answers."""
-        self.figures.recovery_s.append(start_until_answer(server))
+    def restart(self, *servers: Server) -> None:
+        """After their death, in this order; counts the times until they answer."""
+        self.figures.recovery_s += start_together(list(servers))
 
     def converge(self) -> float:
         """All run again, nothing is sent: in sync, logs equal, everything readable everywhere. Seconds until in

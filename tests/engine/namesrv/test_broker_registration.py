@@ -36,6 +36,15 @@ def test_a_registered_broker_has_its_routes_and_its_place_in_the_cluster(server:
     assert server.clusters().cluster_addr_table == {"C": ["broker-a"]}
 
 
+@pytest.mark.parametrize("host", ["2001:db8::21", "[2001:db8::21]"])
+def test_a_broker_of_an_ipv6_address_is_listed_as_it_writes_itself(server: NameServer, host: str) -> None:
+    broker = server.broker()
+    body = broker.body()
+    fields = broker.fields(body) | {"brokerAddr": f"{host}:10911"}
+    assert broker.ask(RequestCode.REGISTER_BROKER, fields, body).code == ResponseCode.SUCCESS
+    assert addresses(server) == {0: f"{host}:10911"}
+
+
 def test_a_slave_is_told_where_its_master_is(server: NameServer) -> None:
     slave = server.broker(broker_id=1, host="10.0.0.22")
     assert slave.register().ext_fields == {}

@@ -92,6 +92,4 @@ def test_refusal_says_why() -> None:
     assert "RocksDB" not in refusal("storeType", "default", Kind.BROKER)
     assert refusal("enableDLegerCommitLog", "TRUE", Kind.BROKER)
     assert refusal("enableDLegerCommitLog", "False", Kind.BROKER) == ""
-    assert refusal("storePathCommitLog", "/a,/b", Kind.BROKER)
-    assert refusal("storePathCommitLog", "/a", Kind.BROKER) == ""
     assert use_of("sendMessageThreadPoolNums", Kind.BROKER) is Use.ACCEPTED

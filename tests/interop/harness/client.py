@@ -2,11 +2,14 @@
 """Apache's own client programs, run as processes: the test reads what they print, line by line.
 
 ready (all): the client has started.
-sent (produce): key (of a batch: keys with commas), status, msgId, offsetMsgId, broker, queueId, queueOffset, millis;
+sent (produce, session): key (of a batch: keys with commas), status, msgId, offsetMsgId, broker, queueId, queueOffset,
+    millis (produce);
 recalled (produce): key, msgId.
 sent (transact): key, status. checked (transact): key: the broker has asked about this half message.
 posted (produce, one-way): key.
-failed (produce): key, code (of the broker, or null), error, millis.
+checked (session): key, answer: the broker has asked what became of a transaction.
+calm (session): everything of a flood is answered.
+failed (produce, session): key, code (of the broker, or null), error, millis.
 received (push, lite-pull, pull, pop, pop-batch): key, tag, broker, servedBy, storeHost, queueId, queueOffset,
     physicalOffset, reconsumeTimes, msgId, bodyBytes, intact, lagMillis.
 acknowledged (pop-batch): status, count: one request for so many messages.

@@ -37,6 +37,8 @@ _TOPIC_AT_SLAVE_DEADLINE_S = 75.0
 class Broker:
     plan: BrokerPlan
     server: Server
+    engine: Engine
+    """Whose program starts it next."""
 
     @property
     def node(self) -> str:
@@ -69,19 +71,24 @@ class Cluster:
         *,
         namesrv_count: int = 1,
         namesrv_engines: tuple[Engine, ...] = (),
-        slave_engine: Engine | None = None,
+        slave_engines: tuple[Engine, ...] = (),
         settings: Mapping[str, str] | None = None,
+        commit_logs: int = 1,
+        broker_ip: str = _LOOPBACK,
     ) -> None:
-        """namesrv_engines: one name server of each, instead of namesrv_count of the brokers' own. settings: more of
-        them for every broker."""
+        """namesrv_engines: one name server of each, instead of namesrv_count of the brokers' own. slave_engines: one
+        slave of each under every master. settings: more of them for every broker. commit_logs: how many directories a
+        commit log has. broker_ip: where the brokers are."""
         self.engine = engine
-        self._slave_engine = slave_engine or engine
+        self._slave_engines = slave_engines or (engine,)
         self.mode = mode
         self.settings = dict(settings or {})
+        self._broker_ip = broker_ip
+        self._commit_logs = tuple(f"commitlog-{i}" if i else "commitlog" for i in range(commit_logs))
         self.directory = directory
         engines = namesrv_engines or (engine,) * namesrv_count
         self.namesrvs = [self._namesrv(f"ns-{i + 1}", one) for i, one in enumerate(engines)]
-        self.brokers = {broker.node: broker for broker in map(self._broker, plan(mode))}
+        self.brokers = {broker.node: broker for broker in map(self._broker, plan(mode, len(self._slave_engines)))}
 
     def __enter__(self) -> Cluster:
         return self
@@ -108,8 +115,12 @@ class Cluster:
     def slaves(self) -> list[Broker]:
         return [broker for broker in self.brokers.values() if broker.plan.broker_id != 0]
 
+    def slaves_of(self, master: failover.Member) -> list[Broker]:
+        return [slave for slave in self.slaves() if slave.broker_name == master.broker_name]
+
     def slave_of(self, master: failover.Member) -> Broker:
-        return next(slave for slave in self.slaves() if slave.broker_name == master.broker_name)
+        """The first one: clients turn to it when the master is gone."""
+        return self.slaves_of(master)[0]
 
     def bring_back(self, master: failover.Member) -> None:
         self.start_brokers([broker for broker in self.masters() if broker is master])
@@ -133,8 +144,9 @@ class Cluster:
     def hand_over(self, broker: Broker, engine: Engine) -> None:
         """The broker has ended; its next start is by that engine, on the same files."""
         was = broker.server
-        options = was.argv[len(self.engine.argv("mqbroker", was.directory)) :]
+        options = was.argv[len(broker.engine.argv("mqbroker", was.directory)) :]
         argv = [*engine.argv("mqbroker", was.directory), *options]
+        broker.engine = engine
         broker.server = Server(was.name, was.address, argv, engine.env(was.directory), was.directory, was.boot_line)
 
     def wait_registered(self, broker: Broker) -> None:
@@ -155,10 +167,11 @@ class Cluster:
         )
 
     def wait_in_sync(self, master: Broker) -> None:
-        """Code 907 at the master: its slave is connected and has everything."""
+        """Code 907 at the master: the slaves that run are connected and have everything."""
+        running = sum(slave.is_alive for slave in self.slaves_of(master))
         wait_for(
-            f"slave of {master.node} in sync",
-            lambda: wire.in_sync_slaves(master.address, encrypted=self._uses_tls) >= 1,
+            f"{running} slaves of {master.node} in sync",
+            lambda: wire.in_sync_slaves(master.address, encrypted=self._uses_tls) >= running,
             within_s=_IN_SYNC_DEADLINE_S,
             detail=self.tails,
         )
@@ -189,10 +202,10 @@ class Cluster:
         return "\n".join(server.tail() for server in self.servers())
 
     def _replicate(self, master: Broker, broker: Broker) -> bool:
-        """Whether `broker` is in a pair with `master`, and the other half of the pair runs."""
+        """Whether `broker` is in a pair with `master`, and another of the pair runs."""
         if broker.broker_name != master.broker_name or not self.slaves():
             return False
-        return master.is_alive and self.slave_of(master).is_alive
+        return master.is_alive and any(slave.is_alive for slave in self.slaves_of(master))
 
     @staticmethod
     def _start(servers: list[Server]) -> None:
@@ -218,23 +231,23 @@ class Cluster:
             | {
                 "brokerName": broker.broker_name,
                 "brokerId": str(broker.broker_id),
-                "brokerIP1": _LOOPBACK,
-                "brokerIP2": _LOOPBACK,
+                "brokerIP1": self._broker_ip,
+                "brokerIP2": self._broker_ip,
                 "listenPort": str(port),
                 "haListenPort": str(port + 1),
                 "storePathRootDir": str(directory / "store"),
-                "storePathCommitLog": str(directory / "store" / "commitlog"),
+                "storePathCommitLog": ",".join(str(directory / "store" / name) for name in self._commit_logs),
             }
         )
         conf = directory / "broker.conf"
-        engine = self._slave_engine if broker.broker_id else self.engine
+        engine = self._slave_engines[broker.broker_id - 1] if broker.broker_id else self.engine
         if self._uses_tls:
             settings["useTLS"] = "true"
         _write(conf, settings | engine.settings)
         argv = [*engine.argv("mqbroker", directory), "-n", self.namesrv_addr, "-c", str(conf)]
-        address = f"{_LOOPBACK}:{port}"
+        address = f"{self._broker_ip}:{port}"
         server = Server(broker.node, address, argv, engine.env(directory), directory, BROKER_BOOT_LINE)
-        return Broker(broker, server)
+        return Broker(broker, server, engine)
 
     def _directory(self, name: str) -> Path:
         directory = self.directory / name

@@ -43,11 +43,11 @@ class BrokerPlan:
         return self.broker_name + ("-s" if self.broker_id == 1 else f"-s{self.broker_id}" if self.broker_id else "")
 
 
-def plan(mode: str, pairs: tuple[str, ...] = ("broker-a", "broker-b")) -> tuple[BrokerPlan, ...]:
-    """The brokers of a mode, masters first."""
+def plan(mode: str, slave_count: int = 1, pairs: tuple[str, ...] = ("broker-a", "broker-b")) -> tuple[BrokerPlan, ...]:
+    """The brokers of a mode, masters first. slave_count: under each master, where the mode has slaves."""
     if mode == "single-master":
         pairs = pairs[:1]
-    slave_count = 1 if mode.startswith("2m-2s-") else 0
+    slave_count = slave_count if mode.startswith("2m-2s-") else 0
     master_role = "SYNC_MASTER" if mode == "2m-2s-sync" else "ASYNC_MASTER"
     in_sync = {"inSyncReplicas": str(1 + slave_count)} if mode == "2m-2s-sync" else {}
     masters = tuple(BrokerPlan(pair, 0, _SETTINGS | in_sync | {"brokerRole": master_role}) for pair in pairs)

@@ -139,6 +139,11 @@ class Form:
 
 _TLS_PATHS = ("certPath", "keyPath", "trustCertPath")
 _PATH = Form(re.compile(r"/.+"), "an absolute path")
+# Apache splits at the comma alone: a blank beside it would be part of a directory's name.
+_PATHS = Form(
+    re.compile(r"[^,\s](?:[^,]*[^,\s])?(?:,[^,\s](?:[^,]*[^,\s])?)*"),
+    "directories with , between, no blanks around it",
+)
 _HOUR = r"(?:[01]?[0-9]|2[0-3])"
 
 FORMS: Mapping[str, Form] = {
@@ -150,6 +155,8 @@ FORMS: Mapping[str, Form] = {
         re.compile(r"[0-9]{1,9}[smhd](?: [0-9]{1,9}[smhd])*", re.ASCII),
         "numbers with s, m, h or d, one blank between, such as 1s 5s 10s",
     ),
+    "storePathCommitLog": _PATHS,
+    "readOnlyCommitLogStorePaths": _PATHS,
     "tls.config.file": _PATH,
     **{f"tls.{side}.{name}": _PATH for side in ("server", "client") for name in _TLS_PATHS},
 }

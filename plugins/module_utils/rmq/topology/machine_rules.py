@@ -81,10 +81,9 @@ def _free_port(node: Node, taken: Set[int]) -> int:
 def _stores(nodes: Sequence[Node]) -> Iterable[Fault]:
     places: List[Tuple[Node, str]] = []
     for node in nodes:
-        paths = (
-            ("rocketmq_store_dir", node.store_dir),
-            ("storePathCommitLog", node.config_value("storePathCommitLog")),
-        )
+        paths = [("rocketmq_store_dir", node.store_dir)]
+        for key in ("storePathCommitLog", "readOnlyCommitLogStorePaths"):
+            paths += [(key, path) for path in node.config_value(key).split(",")]
         mine = [(name, posixpath.normpath(path)) for name, path in paths if node.is_broker and path]
         for name, path in mine:
             other = next((entry for entry in places if _overlap(entry[1], path)), None)

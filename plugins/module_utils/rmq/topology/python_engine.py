@@ -74,6 +74,7 @@ HONOURED_BROKER = frozenset(
         # Paths
         "storePathRootDir",
         "storePathCommitLog",
+        "readOnlyCommitLogStorePaths",
         # Flush
         "flushDiskType",
         "flushIntervalCommitLog",
@@ -262,7 +263,6 @@ _ACL_1 = (
 _AUTH_CLASS = "it names a Java class, and users are kept and checked in one way here"
 _AUTH = "org.apache.rocketmq.auth."
 _ACTING = "no slave acts as a master here"
-_ONE_LOG = "the commit log is one directory here"
 _CLOSED = ("false",)
 
 REFUSED_BROKER: Mapping[str, Refusal] = {
@@ -278,7 +278,6 @@ REFUSED_BROKER: Mapping[str, Refusal] = {
     "useSingleRocksDBForAllConfigs": Refusal(_CLOSED, _OTHER_CONFIG),
     "configManagerVersion": Refusal(("v1",), _OTHER_CONFIG),
     "popConsumerKVServiceEnable": Refusal(_CLOSED, _OTHER_STORE),
-    "readOnlyCommitLogStorePaths": Refusal(("", "null"), _ONE_LOG),
     "enableDLegerCommitLog": Refusal(_CLOSED, _ELECTION),
     "enableControllerMode": Refusal(_CLOSED, _ELECTION),
     "duplicationEnable": Refusal(_CLOSED, "the log has one writer, the master"),
@@ -323,8 +322,6 @@ def use_of(name: str, kind: Kind) -> Use:
 
 def refusal(name: str, value: str, kind: Kind) -> str:
     """Why this value is refused, or an empty string."""
-    if name == "storePathCommitLog" and "," in value:
-        return _ONE_LOG
     entry = REFUSED[kind].get(name)
     if entry is None or value.lower() in entry.allowed:
         return ""

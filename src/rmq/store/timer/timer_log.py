@@ -23,6 +23,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..mapped_file_queue import MappedFileQueue
+from ..store_paths import StorePaths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ class TimerLog:
     """Methods may raise OSError. `end` is where the next unit goes."""
 
     def __init__(self, disk: Disk, directory: Path, file_size_bytes: int) -> None:
-        self.files = MappedFileQueue(disk, directory, file_size_bytes, is_derived=True)
+        self.files = MappedFileQueue(disk, StorePaths([directory]), file_size_bytes, is_derived=True)
         self.end = 0
         self.flushed = 0
 

@@ -14,7 +14,8 @@ public final class ClientTool {
     public static void main(String[] args) throws Exception {
         if (args.length == 0) {
             throw new IllegalArgumentException(
-                "usage: ClientTool produce|transact|push|lite-pull|pull|pop|pop-batch|calls|mqadmin [--name value]...");
+                "usage: ClientTool produce|session|transact|push|lite-pull|pull|pop|pop-batch|calls|mqadmin"
+                    + " [--name value]...");
         }
         Options options = Options.parse(Arrays.copyOfRange(args, 1, args.length));
         Job job = job(args[0], options, new Lines(System.out));
@@ -30,6 +31,8 @@ public final class ClientTool {
                 return new Produce(options, lines);
             case "transact":
                 return new Transact(options, lines);
+            case "session":
+                return new Session(options, lines);
             case "push":
                 return new PushConsume(options, lines);
             case "lite-pull":

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A disk that takes writes and cannot keep them: fdatasync says EIO, to a real broker on a real file system.
+
+    ext4 of 200 MiB, on a loop device, whose file lies in a tmpfs of 24 MiB
+
+The file system believes that there is room; when the tmpfs is full, the device has an input/output error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.engine.cli.process import Processes
+
+from rmq.remoting.codes import ResponseCode
+
+from .figures import Figures
+from .plain_client import PlainClient, Sent
+from .test_full_disk import QUEUES, TOPIC, read_back, start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .conftest import PrintFigures
+
+HELD_MIB, PROMISED_MIB = 24, 200
+
+pytestmark = pytest.mark.timeout(600)
+
+
+class LyingDisk:
+    """A context. Raises CalledProcessError where nothing can be mounted."""
+
+    def __init__(self, directory: Path) -> None:
+        self._holder = directory / "holder"
+        self.directory = directory / "disk"
+
+    def __enter__(self) -> LyingDisk:
+        for path in (self._holder, self.directory):
+            path.mkdir()
+        _run("mount", "-t", "tmpfs", "-o", f"size={HELD_MIB}m", "tmpfs", str(self._holder))
+        try:
+            image = self._holder / "image"
+            with image.open("wb") as file:
+                file.truncate(PROMISED_MIB * 1024 * 1024)
+            _run("mkfs.ext4", "-q", "-F", str(image))
+            self._mount()
+        except BaseException:
+            _run("umount", "--lazy", str(self._holder))
+            raise
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        _run("umount", "--lazy", str(self.directory))
+        _run("umount", "--lazy", str(self._holder))
+
+    def mend(self) -> None:
+        """As after a move to a disk that has the room."""
+        _run("mount", "-o", f"remount,size={2 * PROMISED_MIB}m", str(self._holder))
+        _run("umount", str(self.directory))
+        self._mount()
+
+    def _mount(self) -> None:
+        _run("mount", "-o", "loop", str(self._holder / "image"), str(self.directory))
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+@pytest.fixture
+def lying_disk(tmp_path: Path) -> Iterator[LyingDisk]:
+    with contextlib.ExitStack() as stack:
+        try:
+            disk = stack.enter_context(LyingDisk(tmp_path))
+        except (subprocess.CalledProcessError, FileNotFoundError) as error:
+            why = getattr(error, "stderr", None) or str(error)
+            pytest.skip(f"NOT RUN: an input/output error needs a loop mount, and this is user {os.geteuid()}: {why}")
+        yield disk
+
+
+@pytest.mark.parametrize("flush", ["SYNC_FLUSH", "ASYNC_FLUSH"])
+def test_a_failed_fsync_ends_the_broker_and_what_it_acknowledged_before_is_there(
+    lying_disk: LyingDisk, tmp_path: Path, flush: str, print_figures: PrintFigures
+) -> None:
+    """With SYNC_FLUSH, all of it. With ASYNC_FLUSH what was synced: nobody promised the rest."""
+    run = Processes(tmp_path / "home")
+    figures, sent = Figures(rounds=1), Sent()
+    try:
+        full = start(run, lying_disk.directory, flushDiskType=flush)
+        with contextlib.suppress(ConnectionError), PlainClient(full.address, TOPIC, QUEUES) as client:
+            client.send(itertools.count(), sent, until=lambda: bool(sent.refused))
+        assert full.broker.wait() == 1
+        said = "".join(full.broker.output)
+        assert "The broker failed: " in said
+        assert "Input/output error: nothing more can be acknowledged" in said
+        codes = {int(answer.split()[0]) for answer in sent.refused.values()}
+        assert codes <= {ResponseCode.SERVICE_NOT_AVAILABLE}
+        lying_disk.mend()
+        full = start(run, lying_disk.directory, flushDiskType=flush)
+        with PlainClient(full.address, TOPIC, QUEUES) as client:
+            read_back(client, sent, figures)
+        assert full.broker.stop() == 0
+    finally:
+        run.end()
+    gone = figures.lost
+    if flush == "ASYNC_FLUSH":
+        figures.lost = 0
+    print_figures(figures.text() + (f" (and {gone} that were never synced)" if gone > figures.lost else ""))
+    assert figures.acknowledged > gone
+    assert (figures.duplicated, figures.out_of_order) == (0, 0)
+    assert figures.lost == 0
