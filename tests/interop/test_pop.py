@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .harness import wire
-from .harness.client import mqadmin
+from .harness.client import MqadminShell
 from .harness.engine import ENGINES
 from .harness.waiting import wait_for
 
@@ -33,12 +33,13 @@ FOREVER_MILLIS = 10**9
 
 
 def set_consume_mode(cluster: Cluster, mode: str = "POP") -> None:
-    for command in (
-        ("updateSubGroup", "-c", "DefaultCluster", "-g", GROUP),
-        ("setConsumeMode", "-c", "DefaultCluster", "-t", TOPIC, "-g", GROUP, "-m", mode, "-q", "0"),
-    ):
-        result = mqadmin(cluster.directory, cluster.namesrv_addr, *command)
-        assert "success" in result.stdout, result
+    with MqadminShell(cluster.directory, cluster.namesrv_addr, home=cluster.directory) as shell:
+        for command in (
+            ("updateSubGroup", "-c", "DefaultCluster", "-g", GROUP),
+            ("setConsumeMode", "-c", "DefaultCluster", "-t", TOPIC, "-g", GROUP, "-m", mode, "-q", "0"),
+        ):
+            result = shell.run(*command)
+            assert "success" in result.stdout, result
 
 
 @pytest.mark.both

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import wire
-from .client import create_topic
 from .engine import BROKER_BOOT_LINE, NAMESRV_BOOT_LINE, Engine
 from .mode import BrokerPlan, plan
 from .ports import free_broker_port, free_port
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from . import failover
 
 _LOOPBACK = "127.0.0.1"
+_TOPIC_QUEUES = 4
 # A broker registers at its start and then every 10 s (`registerNameServerPeriod` in mode.py); twice that, and air.
 _REGISTERED_DEADLINE_S = 40.0
 # A Java slave asks the name server for its master at registration and then connects within 5 s.
@@ -177,8 +177,19 @@ class Cluster:
         )
 
     def create_topic(self, topic: str) -> None:
-        """Creates a topic on every master and waits for the slaves, which refuse to serve a topic they do not know."""
-        create_topic(self.directory, self.namesrv_addr, topic)
+        """Creates a topic on every master and waits for its route, and for the slaves, which refuse to serve a topic
+        they do not know. A start of mqadmin for it would take longer than some cases do."""
+        masters = self.masters()
+        for master in masters:
+            answer = wire.create_topic(master.address, topic, queues=_TOPIC_QUEUES)
+            assert answer.code == 0, f"{master.node} refused {topic}: {answer}"
+        for namesrv in self.namesrvs:
+            wait_for(
+                f"route of {topic} at {namesrv.name}",
+                functools.partial(wire.routes_to, namesrv.address, topic, {one.broker_name for one in masters}),
+                within_s=_REGISTERED_DEADLINE_S,
+                detail=self.tails,
+            )
         for slave in self.slaves():
             wait_for(
                 f"topic {topic} at {slave.node}",

@@ -80,6 +80,18 @@ def knows_topic(broker: str, topic: str) -> bool:
     return ask(broker, GET_TOPIC_CONFIG, {"topic": topic}).code == 0
 
 
+def create_topic(broker: str, topic: str, *, queues: int) -> Answer:
+    fields = {"topic": topic, "defaultTopic": "TBW102", "perm": "6", "topicFilterType": "SINGLE_TAG"}
+    fields |= {"readQueueNums": str(queues), "writeQueueNums": str(queues), "topicSysFlag": "0", "order": "false"}
+    return ask(broker, UPDATE_AND_CREATE_TOPIC, fields)
+
+
+def routes_to(namesrv: str, topic: str, broker_names: set[str]) -> bool:
+    """Whether this name server gives out a route of the topic to all of these brokers."""
+    route = ask(namesrv, GET_ROUTEINFO_BY_TOPIC, {"topic": topic})
+    return route.code == 0 and broker_names <= {queue["brokerName"] for queue in route.json()["queueDatas"]}
+
+
 def _connect(host: str, port: int, *, encrypted: bool) -> socket.socket:
     connection = socket.create_connection((host, port), timeout=_TIMEOUT_S)
     if not encrypted:
