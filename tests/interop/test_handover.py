@@ -368,7 +368,6 @@ def test_each_engine_goes_on_with_the_store_of_the_other(
 
 IPV6 = "::1"
 ODD = "Odd"
-SEND_MESSAGE = 10
 
 
 def has_ipv6() -> bool:
@@ -381,10 +380,10 @@ def has_ipv6() -> bool:
 
 
 def put_odd_records(address: str, life: int) -> None:
-    fields = {"producerGroup": "odd", "defaultTopic": "TBW102", "defaultTopicQueueNums": "1", "queueId": "0"}
-    fields |= {"sysFlag": "0", "bornTimestamp": "1", "flag": "0", "reconsumeTimes": "0", "topic": ODD}
+    """The letters are those of SendMessageRequestHeaderV2."""
+    fields = {"a": "odd", "b": ODD, "c": "TBW102", "d": "1", "e": "0", "f": "0", "g": "1", "h": "0", "j": "0"}
     for i in range(20):
-        ask(address, SEND_MESSAGE, fields | {"properties": f"KEYS\x01odd-{life}-{i}\x02"}, b"odd" * 50)
+        ask(address, wire.SEND_MESSAGE_V2, fields | {"i": f"KEYS\x01odd-{life}-{i}\x02"}, b"odd" * 50)
 
 
 @pytest.mark.both
