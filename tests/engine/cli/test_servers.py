@@ -191,6 +191,24 @@ def test_a_start_that_makes_no_sense_says_why(run: Processes, arguments: tuple[s
     assert cause in failure(run.rmq(*arguments), program)
 
 
+def test_a_commit_log_has_the_directories_that_its_setting_names(run: Processes) -> None:
+    one, two = run.directory / "disk-1" / "log", run.directory / "disk-2" / "log"
+    # ~ is the test's own directory.
+    paths = "~/disk-1/log,~/disk-2/log"
+    process = run.rmq("mqbroker", "-c", broker_conf(run, free_port(), storePathCommitLog=paths))
+    process.wait_line("boot success")
+    assert (one / f"{0:020d}").exists()
+    assert two.is_dir()
+    assert process.stop() == 0
+    two.rmdir()
+    gone = run.rmq("mqbroker", "-c", broker_conf(run, free_port(), storePathCommitLog=paths))
+    # Another port has another store, which is empty; the log is not.
+    assert f"{two}: there is no such directory: mount its disk" in failure(gone, "broker")
+    settings = {"storePathCommitLog": f"{one}", "readOnlyCommitLogStorePaths": f"{one}"}
+    full = run.rmq("mqbroker", "-c", broker_conf(run, free_port(), **settings))
+    assert "one has to take new files" in failure(full, "broker")
+
+
 def test_a_log_that_cannot_be_written_is_the_cause(run: Processes) -> None:
     blocked = run.directory / "file"
     blocked.write_text("")

@@ -34,10 +34,6 @@ class Contents:
     offsets: dict[str, dict[str, int]]
     """"topic@group" to queue to offset."""
 
-    @property
-    def records(self) -> int:
-        return sum(len(records) for records in self.queues.values())
-
 
 def read(address: str) -> Contents:
     """Raises AssertionError where a queue cannot be read from its minimum to its maximum offset."""
