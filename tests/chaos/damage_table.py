@@ -241,8 +241,9 @@ class Table:
         return PlainClient(self._server.address, TOPIC, QUEUES, body_bytes=512)
 
     def _start(self) -> None:
+        """Raises _EndedError where the broker ends instead."""
         self._server.start()
-        self._server.wait_booted()
+        wait_for("boot line or end", self._has_booted, within_s=_BOOT_S, detail=self._server.tail)
 
     def _make_group(self, client: PlainClient) -> None:
         """Its offset is on the disk when this returns."""
@@ -303,9 +304,8 @@ class Table:
         return seen
 
     def _open(self, base: Base) -> Seen:
-        self._server.start()
         try:
-            wait_for("boot line or end", self._has_booted, within_s=_BOOT_S, detail=self._server.tail)
+            self._start()
         except _EndedError:
             lines = self._server.output.read_text(errors="replace").splitlines()
             said = [line for line in lines if "could not start" in line]
