@@ -90,7 +90,7 @@ chaos: ## the long form of every test under faults, in parts that resume: result
 	@tools/test.sh chaos
 
 damage-table: setup java ## damage stores of both engines and read them back: writes docs/damage-table.md (half an hour)
-	@PYTHONPATH=plugins/module_utils:src:. $(BIN)/python -m tests.chaos.damage_table --write
+	@PYTHONPATH=plugins/module_utils:src:. $(BIN)/python -m tests.chaos.damage_table --anew
 
 programs: setup java ## client programs print the same here and on Apache's
 	@tools/compare-programs.sh

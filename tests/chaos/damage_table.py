@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a broker serves after its files were damaged, of each engine: the same damage, the same reader.
 
-    python -m tests.chaos.damage_table --write     both engines, 25,000 messages; docs/damage-table.md is written anew
+    python -m tests.chaos.damage_table --anew      both engines, 25,000 messages; docs/damage-table.md is written anew
 
 A store is filled once for each engine and each way to end it. For every row it is copied, damaged and opened by a real
 broker; every message is read back by raw pull and compared with what was sent.
@@ -32,19 +32,25 @@ from rmq.remoting.codes import RequestCode, ResponseCode
 from .plain_client import PlainClient, Sent, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 TOPIC, QUEUES, GROUP = "K", 4, "damage_table"
 FULL_COUNT = 25_000
 PAGE = ROOT / "docs" / "damage-table.md"
+_KEPT = ROOT / "build" / "damage-table.json"
 LOG = "commitlog/00000000000000000000"
 UNIT_BYTES = 20
 # A body stands behind 88 bytes of a record whose hosts are IPv4 addresses.
 BODY_AT, MAGIC_AT = 88, 4
 # Behind the dispatcher of Apache's, which gives messages their units after the start.
-_READY_S = 60.0
+_READY_S = 120.0
+_BOOT_S = 300.0
 #: The offset that the group has committed; written to consumerOffset.json at the latest 5 s later.
 COMMITTED = 17
+
+
+class _EndedError(Exception):
+    """The broker is gone before its boot line."""
 
 
 @dataclass
@@ -235,8 +241,9 @@ class Table:
         return PlainClient(self._server.address, TOPIC, QUEUES, body_bytes=512)
 
     def _start(self) -> None:
+        """Raises _EndedError where the broker ends instead."""
         self._server.start()
-        self._server.wait_booted()
+        wait_for("boot line or end", self._has_booted, within_s=_BOOT_S, detail=self._server.tail)
 
     def _make_group(self, client: PlainClient) -> None:
         """Its offset is on the disk when this returns."""
@@ -299,14 +306,22 @@ class Table:
     def _open(self, base: Base) -> Seen:
         try:
             self._start()
-        except DeadlineError:
-            if self._server.is_alive:
-                raise
+        except _EndedError:
             lines = self._server.output.read_text(errors="replace").splitlines()
             said = [line for line in lines if "could not start" in line]
             cause = said[-1].partition("could not start: ")[2] if said else "says nothing"
             return Seen(refused=cause.replace(f"{self._store}/", "").replace("|", "/"))
         return self._read(base)
+
+    def _has_booted(self) -> bool:
+        """Looks once: a JVM on a busy machine takes minutes."""
+        try:
+            self._server.wait_booted()
+        except DeadlineError as error:
+            if not self._server.is_alive:
+                raise _EndedError from error
+            return False
+        return True
 
     def _read(self, base: Base) -> Seen:
         wait_for("end of the dispatching", self._is_dispatched, within_s=_READY_S, detail=self._server.tail)
@@ -346,21 +361,33 @@ def _copy(source: Path, target: Path) -> None:
 # -- the page
 
 
-def columns(directory: Path, count: int, engines: list[Engine]) -> Iterator[tuple[str, Row, int, Seen]]:
-    for engine in engines:
-        with Table(engine, directory / engine.name, count) as table:
-            for row in ROWS:
-                if row.ours_alone and engine.name != "python":
-                    continue
-                started = time.monotonic()
-                seen = table.run(row)
-                sys.stderr.write(
-                    f"{engine.name:7} {row.name}, {row.exit}: {seen.text()} ({time.monotonic() - started:.0f} s)\n"
-                )
-                yield engine.name, row, len(table.acknowledged(row)), seen
+Found = dict[str, tuple[str, str]]
+"""Messages acknowledged and what was read back, by engine, row and exit: kept from run to run in _KEPT."""
 
 
-def page(found: dict[tuple[str, int], tuple[str, str]]) -> str:
+def measure(engine: Engine, directory: Path, count: int, found: Found) -> None:
+    """Play the rows that are not there yet; what is found is kept after each."""
+    missing = [
+        row for row in ROWS if _key(engine, row) not in found and not (row.ours_alone and engine.name != "python")
+    ]
+    if not missing:
+        return
+    with Table(engine, directory / engine.name, count) as table:
+        for row in missing:
+            started = time.monotonic()
+            seen = table.run(row)
+            found[_key(engine, row)] = (f"{len(table.acknowledged(row)):,}", seen.text())
+            _KEPT.parent.mkdir(exist_ok=True)
+            _KEPT.write_text(json.dumps(found, indent=1))
+            took_s = time.monotonic() - started
+            sys.stderr.write(f"{engine.name:7} {row.name}, {row.exit}: {seen.text()} ({took_s:.0f} s)\n")
+
+
+def _key(engine: Engine, row: Row) -> str:
+    return f"{engine.name}: {row.name}: {row.exit}"
+
+
+def page(found: Found) -> str:
     lines = [
         "# Damage and what is read back",
         "",
@@ -370,28 +397,29 @@ def page(found: dict[tuple[str, int], tuple[str, str]]) -> str:
         "| damage | exit before | sent to Apache | read back | sent to Python | read back |",
         "|---|---|---|---|---|---|",
     ]
-    for number, row in enumerate(ROWS):
+    for row in ROWS:
         cells = [row.name, row.exit]
         for name in ("apache", "python"):
-            cells += found.get((name, number), ("-", "-"))
+            cells += found.get(_key(ENGINES[name], row), ("-", "-"))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Damage stores of both engines and read them back.")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)} anew")
-    parser.add_argument("--count", type=int, default=FULL_COUNT)
-    parser.add_argument("--engine", choices=sorted(ENGINES))
+    parser.add_argument("--count", type=int, default=FULL_COUNT, help="messages in a store")
+    parser.add_argument("--engine", choices=sorted(ENGINES), help="measure this one only")
+    parser.add_argument("--anew", action="store_true", help=f"forget what {_KEPT.relative_to(ROOT)} has")
     options = parser.parse_args()
     engines = [ENGINES[options.engine]] if options.engine else [ENGINES["python"], ENGINES["apache"]]
-    found = {}
+    found: Found = {}
+    if _KEPT.exists() and not options.anew:
+        found = {key: (sent, back) for key, (sent, back) in json.loads(_KEPT.read_text()).items()}
     with tempfile.TemporaryDirectory() as directory:
-        for name, row, count, seen in columns(Path(directory), options.count, engines):
-            found[name, ROWS.index(row)] = (f"{count:,}", seen.text())
+        for engine in engines:
+            measure(engine, Path(directory), options.count, found)
     text = page(found)
-    if options.write:
-        PAGE.write_text(text)
+    PAGE.write_text(text)
     sys.stdout.write(text)
     return 0
 
