@@ -77,6 +77,10 @@ class ConsumeQueueStore:
         queue.add(record.physical_offset, record.size, self.tags_code(queue, record))
         return queue
 
+    def is_gone(self, topic: str, physical_offset: int) -> bool:
+        """Whether the topic was deleted when the log had grown beyond that place."""
+        return self._deleted.is_gone(topic.encode("utf-8", "surrogatepass"), physical_offset)
+
     def find(self, record: ScannedRecord) -> ConsumeQueue | None:
         """The queue that holds the record's unit, or its place; None where there is none."""
         if not record.has_unit:

@@ -128,18 +128,19 @@ class LogRecovery:
             queue = self._queues.table.get(key)
             wanted = self._hint.queues.get(key)
             if wanted is not None:
-                start = min(start, self._complete_up_to(queue, wanted))
+                start = min(start, self._complete_up_to(key[0], queue, wanted))
         if start > self._files.end:
             # The log lost files at its end, so the hint says nothing about the last one that is there.
             start = self._files.starts[-1]
         return max(start, first)
 
-    def _complete_up_to(self, queue: ConsumeQueue | None, wanted: tuple[int, int]) -> int:
+    def _complete_up_to(self, topic: str, queue: ConsumeQueue | None, wanted: tuple[int, int]) -> int:
         """The physical offset below which this queue has all its units."""
         assert self._hint is not None
         first, end = wanted
         if queue is None:
-            return self._hint.physical_offset if first == end else 0
+            has_none = first == end or self._queues.is_gone(topic, self._hint.physical_offset - 1)
+            return self._hint.physical_offset if has_none else 0
         if queue.first_stored > first:
             log.warning("consume queue %s %d: its beginning is missing, it is rebuilt", queue.topic, queue.queue_id)
             queue.clear()

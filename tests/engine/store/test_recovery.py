@@ -84,6 +84,18 @@ def test_start_after_a_kill_walks_only_what_came_after_the_checkpoint() -> None:
     assert len(again.read_all()) == 110
 
 
+def test_start_after_a_kill_does_not_look_for_the_queues_of_a_deleted_topic() -> None:
+    case = StoreCase()
+    case.put_many(100)
+    case.put_many(10, "U")
+    case.reactor.run_for(70_000)
+    mark = case.store.max_physical_offset
+    case.store.delete_topic("U")
+    case.reactor.settle()
+    again = StoreCase(case.kill())
+    assert (again.store.recovery.start, again.store.queues()) == (mark, {"T": [0]})
+
+
 def remove_queue(disk: FakeDisk, queue_id: int) -> None:
     for path in [path for path in disk.files() if path.parent == queue_path(queue_id=queue_id).parent]:
         disk.remove(path)
