@@ -40,6 +40,10 @@ _OK = PutStatus.OK
 _REFUSALS = (StoreError, ValueError, struct.error)
 _SIZE = struct.Struct(">i")
 
+# A slave that is behind its master by more than it reads at a time gets its next bytes in such pieces; one that keeps
+# up, a few messages.
+BULK_BYTES = 128 * 1024
+
 
 class CommitService:
     def __init__(
@@ -275,6 +279,8 @@ class CommitService:
         next bytes."""
         files = self._log.files
         position = self.dispatched
+        if self._index is not None and self._log.written - position >= BULK_BYTES:
+            self._index.leave_behind(position)
         while position < self._log.written:
             file_start = files.start_of(position)
             limit = min(files.file_size_bytes, self._log.written - file_start)

@@ -11,6 +11,7 @@ happens to it stops a put, and a start makes it whole again from the commit log.
 |---|---|---|
 | following | | records are added as they are committed |
 | behind | a start after a crash | records are read from the log, some at a time, until none is missing |
+| behind | a slave is far behind its master | the same, at a slower pace until it is not |
 | behind | a full disk | the same, once a second |
 | failed | an error of the disk | no more records are added; the next start makes the index anew |
 """
@@ -53,6 +54,8 @@ RETRY_INTERVAL_MS = 1000
 # Read in one go while catching up: some milliseconds of the loop, and as long for everything else that is due.
 CATCH_UP_RECORDS = 512
 CATCH_UP_PAUSE_MS = 2
+# While a slave takes the log in bulk, the index has a few hundredths of its time.
+BULK_PAUSE_MS = 100
 # A query waits so long for an index that is behind; clients wait for 6 s and more.
 COMPLETE_WAIT_MS = 3000
 # A full disk, and a file that was closed meanwhile.
@@ -103,6 +106,7 @@ class IndexService:
         self._known_end = -1
         self._behind_from: int | None = None
         self._waiting: list[Callable[[], None]] = []
+        self._bulk_at_ms = -BULK_PAUSE_MS
         self._catch_up_is_due = False
         self._failed = False
         self._is_saving = False
@@ -285,6 +289,16 @@ class IndexService:
         for callback in waiting:
             callback()
 
+    def leave_behind(self, physical_offset: int) -> None:
+        """Records from here on, where one begins, come in bulk: they are read from the log when there is time."""
+        self._bulk_at_ms = self._reactor.clock.monotonic_ms()
+        if self._is_following and not self._failed:
+            self.build()
+            # Unless the disk is full.
+            if self._is_following:
+                self._behind_from = physical_offset
+                self._catch_up_in(BULK_PAUSE_MS)
+
     def _fall_behind(self, physical_offset: int, error: OSError) -> None:
         if not self._catch_up_is_due:
             log.warning("index: records from %d on cannot be indexed now: %s", physical_offset, error)
@@ -317,11 +331,12 @@ class IndexService:
             self.build()
             if self._is_following and end < whole:
                 self._behind_from = end
-                self._catch_up_in(CATCH_UP_PAUSE_MS)
+                is_bulk = self._reactor.clock.monotonic_ms() - self._bulk_at_ms < BULK_PAUSE_MS
+                self._catch_up_in(BULK_PAUSE_MS if is_bulk else CATCH_UP_PAUSE_MS)
                 return
         if self._is_following:
             self._catch_up_is_due = False
-            log.info("index: no record is missing any more")
+            log.debug("index: no record is missing any more")
             self._wait_no_longer()
         else:
             self._catch_up_in(RETRY_INTERVAL_MS)

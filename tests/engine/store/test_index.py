@@ -25,7 +25,7 @@ from tests.engine.store.test_golden_store import FILES, STORE_HOST, golden_bytes
 from rmq.remoting.java_hash import string_hash
 from rmq.remoting.message import decode_record
 from rmq.remoting.message_const import TRANSACTION_ROLLBACK_TYPE
-from rmq.store import MessageToStore, PutStatus, index_service, message_store
+from rmq.store import MessageToStore, PutStatus, commit_service, index_service, message_store
 from rmq.store.config import BrokerRole
 from rmq.store.index_file import ENTRY_BYTES, HEADER_BYTES, IndexHeader, index_file_bytes
 from rmq.store.index_keys import TopicKeys, absolute, property_value
@@ -536,6 +536,24 @@ def test_slave_whose_index_is_behind_misses_no_record_that_comes_in_pieces(small
         slave.store.append_raw(start, data[start : start + 100])
         slave.reactor.run_for(1)
     assert_all_found(slave, offsets)
+
+
+@pytest.mark.parametrize("ran_ms", [0, 150, 3_000])
+def test_slave_that_takes_the_log_in_bulk_leaves_its_index_behind_for_a_while(ran_ms: int, small_steps: None) -> None:
+    big = 8 * commit_service.BULK_BYTES
+    master = StoreCase(mapped_file_size_commit_log=big)
+    offsets = put_keyed(master, range(700))
+    data = bytes(master.store.read_log(0, big))
+    assert len(data) > commit_service.BULK_BYTES
+    slave = StoreCase(broker_role=BrokerRole.SLAVE, mapped_file_size_commit_log=big)
+    slave.store.append_raw(0, data)
+    slave.reactor.run_for(1)
+    assert len(slave.read_all()) == 700
+    assert index_files(slave.disk) == []
+    slave.reactor.run_for(ran_ms)
+    assert_all_found(slave, offsets)
+    again = StoreCase(slave.kill(), broker_role=BrokerRole.SLAVE, mapped_file_size_commit_log=big)
+    assert_all_found(again, offsets)
 
 
 # -- a full disk
