@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from ..remoting.message_const import TRANSACTION_ROLLBACK_TYPE, TRANSACTION_TYPE_MASK
 from .index_file import WRITE_BYTES, IndexFile, IndexHeader
 from .index_keys import IndexKeys
+from .index_query import IndexQuery
 from .log_scan import scan_forward
 from .queue_checkpoint import IndexCheckpoint
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ..env import Disk, File, Reactor
     from .commit_log import CommitLog
     from .config import StoreConfig
-    from .index_file import IndexChain, IndexItem
+    from .index_file import IndexItem
     from .record import ScannedRecord
 
 log = logging.getLogger(__name__)
@@ -60,17 +61,6 @@ BULK_PAUSE_MS = 100
 COMPLETE_WAIT_MS = 3000
 # A full disk, and a file that was closed meanwhile.
 _PASSING_ERRORS = (errno.ENOSPC, errno.EBADF)
-# Entries one query looks at: some seconds of a thread. Only a slot that a much used tag falls into has so many.
-QUERY_ENTRIES_MAX = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class FoundOffsets:
-    """physical_offsets: of records whose key has the hash, ascending. The rest says how far the index is."""
-
-    physical_offsets: list[int]
-    last_update_timestamp_ms: int = 0
-    last_update_physical_offset: int = 0
 
 
 class IndexService:
@@ -476,32 +466,3 @@ class IndexChanges:
     def write(self) -> IndexCheckpoint | None:
         """Blocking; an error of the disk is the index's own affair. Returns what a later start may trust."""
         return self._service.save(self)
-
-
-@dataclass(frozen=True, slots=True)
-class IndexQuery:
-    chains: list[IndexChain]
-    key_hash: int
-    max_count: int
-    between_ms: tuple[int, int]
-    min_physical_offset: int
-    until: tuple[int, int]
-
-    def run(self) -> FoundOffsets:
-        """Blocking. Raises OSError."""
-        # A record that was mended may have entries twice.
-        found: set[int] = set()
-        looked_at = 0
-        begin_ms, end_ms = self.between_ms
-        for chain in self.chains:
-            for key_hash, physical_offset, stored_ms in chain.walk():
-                looked_at += 1
-                if physical_offset < self.min_physical_offset or looked_at > QUERY_ENTRIES_MAX:
-                    break
-                if key_hash == self.key_hash and begin_ms <= stored_ms <= end_ms:
-                    found.add(physical_offset)
-                if stored_ms < begin_ms or len(found) >= self.max_count:
-                    break
-            if len(found) >= self.max_count:
-                break
-        return FoundOffsets(sorted(found), *self.until)

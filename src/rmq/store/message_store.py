@@ -38,7 +38,7 @@ from .flush_service import CHECKPOINT_FILE, QUEUE_CHECKPOINT_FILE, FlushService
 from .get_message import BoundaryType, GetStatus
 from .identity import check_identity
 from .index_keys import has_index_key
-from .index_service import FoundOffsets, IndexService
+from .index_service import IndexService
 from .log_recovery import LogRecovery, RecoveryReport
 from .mending import Mending
 from .message_reader import MAX_PULL_BYTES, MessageReader
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from ..env import Disk, File, Reactor
     from .config import StoreConfig
     from .get_message import GetResult
+    from .index_query import FoundOffsets
     from .put_message import MessageToStore, PutResult
 
 log = logging.getLogger(__name__)
