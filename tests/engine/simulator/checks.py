@@ -29,10 +29,10 @@ class Checks:
         if master is None:
             return
         self._offsets(master)
-        if self._machines.is_damaged():
+        # Writes that a power loss took out of the middle are fetched again, some seconds later.
+        if self._machines.is_damaged() or master.controller.store.mending.damaged:
             return
         for host in self._machines.slaves:
-            # Writes that a power loss took out of the middle are fetched again, some seconds later.
             if self._machines.follows(host) and not self._machines.brokers[host].controller.store.mending.damaged:
                 self._is_prefix(host, self._machines.brokers[host], master)
 
