@@ -43,6 +43,7 @@ DELIVERED_WITHIN_S = 60.0
 SETTINGS = {
     "flushConsumerOffsetInterval": str(int(PERSIST_INTERVAL_S * 1000)),
     "flushDelayOffsetInterval": "1000",
+    "flushConsumeQueueThoroughInterval": "2000",
 }
 
 
@@ -141,17 +142,22 @@ def at_the_roll_of_a_log_file(victim: Victim) -> None:
 
 
 def in_a_checkpoint(victim: Victim) -> None:
-    """Removing a topic that has a message writes one; the kill follows within so many acknowledgements."""
-    create_topic(victim.broker, "Doomed", 1)
+    """One is written every two seconds: some acknowledgements before the next one or behind it."""
     hint = store_of(victim.broker) / "queueCheckpoint.json"
+    before = hint.stat().st_ino
+    victim.load.run(lambda: hint.stat().st_ino != before)
+    wanted = victim.ledger.count + victim.dice.choice([0, 20, 100, 400, 4000])
+    victim.load.run(lambda: victim.ledger.count >= wanted)
+    victim.kill()
+
+
+def at_the_end_of_a_topic(victim: Victim) -> None:
+    """A topic that has a message is removed beside the load."""
+    create_topic(victim.broker, "Doomed", 1)
     with AdminClient("") as admin:
         send_one(victim.broker.address, "Doomed")
         victim.acknowledge(victim.dice.randint(500, 1500))
-        before = hint.stat().st_ino
         admin.delete_topic(victim.broker.address, "Doomed")
-    if victim.dice.random() < 0.5:
-        # Half of them behind it, so that the next start has it.
-        victim.load.run(lambda: hint.stat().st_ino != before)
     wanted = victim.ledger.count + victim.dice.choice([0, 20, 100, 400])
     victim.load.run(lambda: victim.ledger.count >= wanted)
     victim.kill()
@@ -180,6 +186,7 @@ MOMENTS: tuple[Callable[[Victim], None], ...] = (
     at_the_roll_of_a_log_file,
     in_recovery,
     in_a_checkpoint,
+    at_the_end_of_a_topic,
     right_after_the_start,
 )
 

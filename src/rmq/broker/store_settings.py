@@ -26,6 +26,7 @@ _STORE_FIELDS = {
     "syncFlushTimeout": "sync_flush_timeout_ms",
     "flushIntervalCommitLog": "flush_interval_ms",
     "flushCommitLogThoroughInterval": "flush_thorough_interval_ms",
+    "flushConsumeQueueThoroughInterval": "checkpoint_interval_ms",
     "inSyncReplicas": "in_sync_replicas",
     "slaveTimeout": "slave_timeout_ms",
     "maxTransferBytesOnMessageInMemory": "max_transfer_bytes_on_message_in_memory",
@@ -63,6 +64,7 @@ DYNAMIC_KEYS = frozenset(
     (
         "flushIntervalCommitLog",
         "flushCommitLogThoroughInterval",
+        "flushConsumeQueueThoroughInterval",
         "maxTransferBytesOnMessageInMemory",
         "maxTransferCountOnMessageInMemory",
         "maxTransferBytesOnMessageInDisk",

@@ -73,6 +73,7 @@ class StoreConfig:
     flush_interval_ms: int = 500
     flush_thorough_interval_ms: int = 10 * SECOND_MS
     checkpoint_interval_ms: int = MINUTE_MS
+    """flushConsumeQueueThoroughInterval: what a start after a crash walks over at most."""
 
     broker_role: BrokerRole = BrokerRole.ASYNC_MASTER
     in_sync_replicas: int = 1

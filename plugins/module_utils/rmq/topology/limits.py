@@ -52,6 +52,7 @@ RANGES: Mapping[str, Tuple[int, int]] = {
     "flushIntervalConsumeQueue": (1, _DAY_MS),
     "flushCommitLogLeastPages": (0, 2**20),
     "flushCommitLogThoroughInterval": (1, _DAY_MS),
+    "flushConsumeQueueThoroughInterval": (100, _DAY_MS),
     "syncFlushTimeout": (1, _DAY_MS),
     "slaveTimeout": (1, _DAY_MS),
     "haSendHeartbeatInterval": (1, _DAY_MS),

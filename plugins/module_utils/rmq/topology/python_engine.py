@@ -79,6 +79,7 @@ HONOURED_BROKER = frozenset(
         "flushDiskType",
         "flushIntervalCommitLog",
         "flushCommitLogThoroughInterval",
+        "flushConsumeQueueThoroughInterval",
         "syncFlushTimeout",
         # Files
         "mappedFileSizeCommitLog",
