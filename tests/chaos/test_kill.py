@@ -143,6 +143,7 @@ def at_the_roll_of_a_log_file(victim: Victim) -> None:
 
 def in_a_checkpoint(victim: Victim) -> None:
     """One is written every two seconds: some acknowledgements before the next one or behind it."""
+    victim.acknowledge(100)
     hint = store_of(victim.broker) / "queueCheckpoint.json"
     before = hint.stat().st_ino
     victim.load.run(lambda: hint.stat().st_ino != before)

@@ -159,6 +159,7 @@ class Load:
 
     def run(self, until: Callable[[], bool]) -> None:
         """Keeps the broker busy until then. The broker closes no connection meanwhile."""
+        assert self._senders, "connect() comes first"
         for sender in self._senders:
             sender.fill()
         deadline = time.monotonic() + _PROGRESS_WITHIN_S
