@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..remoting.message import MessageExt
 
 
+#: The record's field is a signed int32.
+RECONSUME_TIMES_MAX = 2**31 - 1
+
+
 class PutStatus(Enum):
     """Apache's PutMessageStatus, with the members that this store answers."""
 
@@ -77,6 +81,11 @@ class PutResult(NamedTuple):
     size: int = 0
     store_timestamp_ms: int = 0
     message_id: str = ""
+
+
+def reconsumed_again(message: MessageExt) -> int:
+    """One more, as far as the record's field counts: a producer may have sent any number, and nobody's mending helps."""
+    return min(message.reconsume_times + 1, RECONSUME_TIMES_MAX)
 
 
 def put_again(

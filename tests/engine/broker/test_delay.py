@@ -8,6 +8,7 @@ from tests.engine.broker.harness import Broker, Client
 
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.message import parse_offset_message_id
+from rmq.store.put_message import RECONSUME_TIMES_MAX
 
 
 @pytest.fixture
@@ -121,6 +122,13 @@ def test_message_tried_too_often_goes_to_the_dead_letters(client: Client, more: 
     assert give_back(client, message_id, **more) == ResponseCode.SUCCESS
     (message,) = client.pull("%DLQ%gc")
     assert message.body == b"poison"
+
+
+def test_message_given_back_more_often_than_can_be_counted_goes_to_the_dead_letters(client: Client) -> None:
+    message_id = client.send("T", b"poison", j=str(RECONSUME_TIMES_MAX)).ext_fields["msgId"]
+    assert give_back(client, message_id, maxReconsumeTimes=str(RECONSUME_TIMES_MAX)) == ResponseCode.SUCCESS
+    (message,) = client.pull("%DLQ%gc")
+    assert (message.body, message.reconsume_times) == (b"poison", RECONSUME_TIMES_MAX)
 
 
 def test_offset_that_is_no_record_is_refused(client: Client) -> None:

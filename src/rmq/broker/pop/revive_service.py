@@ -22,7 +22,7 @@ from ...remoting.message import RecordError, decode_record, decode_records
 from ...remoting.message_const import PROPERTY_FIRST_POP_TIME, PROPERTY_POP_CK
 from ...remoting.message_properties import encode_properties
 from ...store.get_message import GetStatus
-from ...store.put_message import MessageToStore
+from ...store.put_message import MessageToStore, reconsumed_again
 from ..message_properties import without_crc
 from ..repeating import Repeating
 from .revive_queue import ReviveQueue
@@ -249,7 +249,7 @@ def retried(message: MessageExt, topic: str, pop_time_ms: int, host: tuple[str, 
         tag_hash(tags) if tags else 0,
         message.flag,
         message.sys_flag,
-        message.reconsume_times + 1,
+        reconsumed_again(message),
     )
 
 

@@ -22,7 +22,7 @@ from ...remoting.message_const import (
 from ...remoting.perm import is_writeable
 from ...remoting.version import V3_4_9
 from ...rpc.errors import RequestRefused
-from ...store.put_message import MessageToStore, PutStatus, put_again
+from ...store.put_message import MessageToStore, PutStatus, put_again, reconsumed_again
 from ..auth.model import Action
 from ..message_properties import without_crc
 from ..schedule_message_service import delayed
@@ -118,4 +118,4 @@ def _returned(message: MessageExt, topic: str, queue_id: int, level: int) -> Mes
     properties.setdefault(PROPERTY_RETRY_TOPIC, message.topic)
     properties[PROPERTY_WAIT] = "false"
     properties[PROPERTY_DELAY] = str(level)
-    return put_again(message, topic, queue_id, properties, reconsume_times=message.reconsume_times + 1)
+    return put_again(message, topic, queue_id, properties, reconsume_times=reconsumed_again(message))

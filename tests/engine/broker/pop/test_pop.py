@@ -27,6 +27,7 @@ from rmq.remoting.bodies import PopCheckPoint, SubscriptionGroupConfig
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.message import decode_records
 from rmq.remoting.message_properties import encode_properties
+from rmq.store.put_message import RECONSUME_TIMES_MAX
 
 if TYPE_CHECKING:
     from rmq.broker.broker_config import SettingValue
@@ -63,6 +64,17 @@ def test_message_comes_again_as_often_as_nobody_acknowledges_it() -> None:
         assert one.message.reconsume_times == times
         consumer.world.run_for(INVISIBLE_MS + SLACK_MS)
     assert one.message.properties["1ST_POP_TIME"] < one.extra_info.split(" ")[1]
+
+
+def test_message_whose_count_is_at_its_end_comes_again_all_the_same() -> None:
+    """A producer sends any number; one more would not fit into the record."""
+    broker = started()
+    assert broker.client().send(TOPIC, b"m", j=str(RECONSUME_TIMES_MAX)).code == ResponseCode.SUCCESS
+    consumer = PopClient(broker)
+    assert bodies(consumer.pop_all()) == ["m"]
+    consumer.world.run_for(INVISIBLE_MS + SLACK_MS)
+    (again,) = consumer.pop_all()
+    assert (again.body, again.message.reconsume_times) == ("m", RECONSUME_TIMES_MAX)
 
 
 @pytest.mark.parametrize("version2", [False, True])
