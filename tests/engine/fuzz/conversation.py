@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rmq.remoting.codes import RequestCode
+from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.command import RemotingCommand
 from rmq.remoting.errors import ProtocolError
 from rmq.remoting.frame import FrameDecoder
@@ -110,6 +110,8 @@ class Stranger:
         self.is_closed = False
         #: A bad frame was sent: the server owes a close and nothing more.
         self.is_bad = False
+        #: It is a broker's connection now, which is dropped after the silence that the broker chose itself.
+        self.is_registered = False
         self.on_answer: Callable[[RemotingCommand], None] = lambda _: None
         self._owed: dict[int, list[RemotingCommand]] = {}
         self._decoder = FrameDecoder()
@@ -161,6 +163,8 @@ class Stranger:
         self.tally.answers += 1
         self.on_answer(answer)
         self.tally.codes[answer.code] = self.tally.codes.get(answer.code, 0) + 1
+        if request.code == RequestCode.REGISTER_BROKER and answer.code == ResponseCode.SUCCESS:
+            self.is_registered = True
         if request.code in SENDS and answer.code in STORED:
             for message_id in answer.ext_fields["msgId"].split(","):
                 self.tally.stored[message_id] = request.body
