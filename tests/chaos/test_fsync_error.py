@@ -100,8 +100,10 @@ def test_a_failed_fsync_ends_the_broker_and_what_it_acknowledged_before_is_there
         assert full.broker.wait() == 1
         said = "".join(full.broker.output)
         assert "The broker failed: " in said
-        # Which of the two the kernel makes of a device whose backing is full hangs on which write failed first.
-        assert re.search(r"(Input/output error|No space left on device): nothing more can be acknowledged", said), said
+        # What the kernel makes of a device whose backing is full hangs on which write failed first: the data's, the
+        # file system's own, or its journal's.
+        what = "Input/output error|No space left on device|Read-only file system"
+        assert re.search(rf"({what}): nothing more can be acknowledged", said), said
         codes = {int(answer.split()[0]) for answer in sent.refused.values()}
         assert codes <= {ResponseCode.SERVICE_NOT_AVAILABLE}
         lying_disk.mend()
