@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from ..env import Disk, File, Reactor
+    from ..env import Disk, File, Reactor, Timer
     from .commit_log import CommitLog
     from .config import StoreConfig
     from .index_file import IndexItem
@@ -96,6 +96,7 @@ class IndexService:
         self._known_end = -1
         self._behind_from: int | None = None
         self._waiting: list[Callable[[], None]] = []
+        self._wait_ends: Timer | None = None
         self._bulk_at_ms = -BULK_PAUSE_MS
         self._catch_up_is_due = False
         self._failed = False
@@ -271,10 +272,13 @@ class IndexService:
             callback()
             return
         self._waiting.append(callback)
-        if len(self._waiting) == 1:
-            self._reactor.call_later(COMPLETE_WAIT_MS, self._wait_no_longer)
+        if self._wait_ends is None:
+            self._wait_ends = self._reactor.call_later(COMPLETE_WAIT_MS, self._wait_no_longer)
 
     def _wait_no_longer(self) -> None:
+        if self._wait_ends is not None:
+            self._wait_ends.cancel()
+            self._wait_ends = None
         waiting, self._waiting = self._waiting, []
         for callback in waiting:
             callback()

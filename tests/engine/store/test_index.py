@@ -11,21 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.fakes import FakeDisk
 from tests.engine.remoting.golden import EXCHANGES
-from tests.engine.store.store_case import (
-    INDEX_ENTRIES,
-    INDEX_SLOTS,
-    LOG_FILE_BYTES,
-    ROOT,
-    StoreCase,
-    log_path,
-    message,
+from tests.engine.store.index_case import (
+    FOREVER,
+    assert_all_found,
+    checkpoint_gone,
+    found,
+    index_files,
+    keyed,
+    put_keyed,
+    query,
+    unique,
 )
+from tests.engine.store.store_case import INDEX_ENTRIES, INDEX_SLOTS, ROOT, StoreCase
 from tests.engine.store.test_golden_store import FILES, STORE_HOST, golden_bytes, golden_records, open_golden, to_store
 
 from rmq.remoting.java_hash import string_hash
-from rmq.remoting.message import decode_record
 from rmq.remoting.message_const import TRANSACTION_ROLLBACK_TYPE
-from rmq.store import MessageToStore, PutStatus, commit_service, index_service, message_store
+from rmq.store import PutStatus, message_store
 from rmq.store.config import BrokerRole
 from rmq.store.index_file import ENTRY_BYTES, HEADER_BYTES, IndexHeader, index_file_bytes
 from rmq.store.index_keys import TopicKeys, absolute, property_value
@@ -34,57 +36,8 @@ from rmq.store.store_checkpoint import StoreCheckpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 (INDEX,) = [name for name in FILES if name.startswith("index/")]
-FOREVER = (0, 1 << 62)
-
-
-def keyed(number: int, key: str = "", *, topic: str = "T", tag: str = "TagA", queue_id: int = 0) -> MessageToStore:
-    keys = f"KEYS\x01{key}\x02" if key else ""
-    tags = f"TAGS\x01{tag}\x02" if tag else ""
-    properties = f"{keys}UNIQ_KEY\x01{unique(number)}\x02{tags}WAIT\x01true\x02"
-    return message(number, topic, queue_id, tag="")._replace(properties=properties)
-
-
-def unique(number: int) -> str:
-    return f"0A0B0C0D00002A9F00000000{number:08X}"
-
-
-def query(
-    case: StoreCase,
-    key: str,
-    *,
-    topic: str = "T",
-    count: int = 64,
-    is_tag: bool = False,
-    between: tuple[int, int] = FOREVER,
-) -> QueryMessageResult:
-    results: list[QueryMessageResult] = []
-    case.store.query_message(topic, key, between, results.append, max_count=count, is_tag=is_tag)
-    case.reactor.run_until(lambda: bool(results))
-    return results[0]
-
-
-def found(case: StoreCase, key: str, **more: object) -> list[int]:
-    """Physical offsets of what a query finds."""
-    result = query(case, key, **more)  # type: ignore[arg-type]
-    return [decode_record(bytes(frame), 0).physical_offset for frame in result.frames]
-
-
-def put_keyed(case: StoreCase, numbers: range) -> dict[int, int]:
-    """Physical offset by number; number n has the keys `k<n>` and `both`."""
-    return {number: case.put(keyed(number, f"k{number} both")).physical_offset for number in numbers}
-
-
-def index_files(disk: FakeDisk) -> list[Path]:
-    return [ROOT / "index" / name for name in disk.listdir(ROOT / "index")]
-
-
-def assert_all_found(case: StoreCase, offsets: dict[int, int]) -> None:
-    for number, physical_offset in offsets.items():
-        assert found(case, f"k{number}") == [physical_offset], number
-        assert found(case, unique(number)) == [physical_offset], number
 
 
 # -- Apache's bytes
@@ -356,10 +309,6 @@ def _foreign_beside(disk: FakeDisk) -> None:
     disk.open(ROOT / "index" / "20991231235959999", size_bytes=index_file_bytes(INDEX_SLOTS, INDEX_ENTRIES))
 
 
-def _checkpoint_gone(disk: FakeDisk) -> None:
-    disk.remove(ROOT / "queueCheckpoint.json")
-
-
 @pytest.mark.parametrize("is_clean", [True, False], ids=["stopped", "killed"])
 @pytest.mark.parametrize(
     "damage",
@@ -372,7 +321,7 @@ def _checkpoint_gone(disk: FakeDisk) -> None:
         _first_empty,
         _last_zeroed,
         _foreign_beside,
-        _checkpoint_gone,
+        checkpoint_gone,
     ],
 )
 def test_index_is_whole_again_after(damage: Callable[[FakeDisk], None], is_clean: bool) -> None:
@@ -460,134 +409,3 @@ def test_slave_indexes_what_its_master_sends() -> None:
         slave.reactor.run_for(1)
     assert_all_found(slave, offsets)
     assert_all_found(StoreCase(slave.kill(), broker_role=BrokerRole.SLAVE), offsets)
-
-
-# -- an index that is behind
-
-
-@pytest.fixture
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_service, "CATCH_UP_RECORDS", 16)
-
-
-def killed_without_checkpoint(numbers: range) -> tuple[FakeDisk, dict[int, int]]:
-    case = StoreCase()
-    offsets = put_keyed(case, numbers)
-    disk = case.kill()
-    _checkpoint_gone(disk)
-    return disk, offsets
-
-
-def test_start_does_not_wait_for_the_index_and_a_query_does(small_steps: None) -> None:
-    disk, offsets = killed_without_checkpoint(range(300))
-    case = StoreCase(disk)
-    assert len(case.read_all()) == 300
-    assert index_files(disk) == []
-    assert found(case, "k299") == [offsets[299]]
-    assert_all_found(case, offsets)
-
-
-def test_messages_that_come_meanwhile_are_added_in_the_order_of_the_log(small_steps: None) -> None:
-    disk, offsets = killed_without_checkpoint(range(300))
-    case = StoreCase(disk)
-    for number in range(300, 310):
-        offsets |= put_keyed(case, range(number, number + 1))
-        case.reactor.run_for(1)
-    assert_all_found(case, offsets)
-    assert found(case, "both") == list(offsets.values())[-64:]
-
-
-@pytest.mark.parametrize("end", [StoreCase.stop, StoreCase.kill], ids=["stopped", "killed"])
-@pytest.mark.parametrize("ran_ms", [0, 1, 20])
-def test_index_that_was_behind_at_the_end_goes_on_at_the_next_start(
-    ran_ms: int, end: Callable[[StoreCase], FakeDisk], small_steps: None
-) -> None:
-    disk, offsets = killed_without_checkpoint(range(300))
-    case = StoreCase(disk)
-    case.reactor.run_for(ran_ms)
-    again = StoreCase(end(case))
-    assert_all_found(again, offsets)
-    assert found(again, "both") == list(offsets.values())[-64:]
-
-
-def test_damage_costs_an_index_that_is_behind_no_other_record() -> None:
-    disk, offsets = killed_without_checkpoint(range(100))
-    gone = 40
-    disk.corrupt(
-        log_path(offsets[gone] // LOG_FILE_BYTES * LOG_FILE_BYTES), offsets[gone] % LOG_FILE_BYTES, b"\x7f" * 8
-    )
-    case = StoreCase(disk)
-    assert found(case, f"k{gone}") == []
-    del offsets[gone]
-    assert_all_found(case, offsets)
-
-
-def test_slave_whose_index_is_behind_misses_no_record_that_comes_in_pieces(small_steps: None) -> None:
-    master = StoreCase()
-    offsets = put_keyed(master, range(70))
-    data = bytes(master.store.read_log(0, 1 << 20))
-    slave = StoreCase(broker_role=BrokerRole.SLAVE)
-    slave.store.append_raw(0, data[: len(data) // 2])
-    slave.reactor.run_for(1)
-    disk = slave.kill()
-    _checkpoint_gone(disk)
-    slave = StoreCase(disk, broker_role=BrokerRole.SLAVE)
-    for start in range(slave.store.max_physical_offset, len(data), 100):
-        slave.store.append_raw(start, data[start : start + 100])
-        slave.reactor.run_for(1)
-    assert_all_found(slave, offsets)
-
-
-@pytest.mark.parametrize("ran_ms", [0, 150, 3_000])
-def test_slave_that_takes_the_log_in_bulk_leaves_its_index_behind_for_a_while(ran_ms: int, small_steps: None) -> None:
-    big = 8 * commit_service.BULK_BYTES
-    master = StoreCase(mapped_file_size_commit_log=big)
-    offsets = put_keyed(master, range(700))
-    data = bytes(master.store.read_log(0, big))
-    assert len(data) > commit_service.BULK_BYTES
-    slave = StoreCase(broker_role=BrokerRole.SLAVE, mapped_file_size_commit_log=big)
-    slave.store.append_raw(0, data)
-    slave.reactor.run_for(1)
-    assert len(slave.read_all()) == 700
-    assert index_files(slave.disk) == []
-    slave.reactor.run_for(ran_ms)
-    assert_all_found(slave, offsets)
-    again = StoreCase(slave.kill(), broker_role=BrokerRole.SLAVE, mapped_file_size_commit_log=big)
-    assert_all_found(again, offsets)
-
-
-# -- a full disk
-
-
-def test_full_disk_stops_the_index_and_not_the_puts() -> None:
-    case = StoreCase()
-    put_keyed(case, range(5))
-    case.disk.fail("pwrite", errno.ENOSPC, path_contains="/index/", times=100)
-    case.disk.fail("open", errno.ENOSPC, path_contains="/index/", times=1000)
-    offsets = put_keyed(case, range(5, 250))
-    assert not case.fatal
-    case.disk.heal()
-    case.reactor.run_for(5_000)
-    assert_all_found(case, offsets)
-    again = StoreCase(case.stop())
-    assert_all_found(again, offsets)
-
-
-def test_records_that_the_index_missed_are_added_at_the_next_start() -> None:
-    case = StoreCase()
-    put_keyed(case, range(5))
-    case.disk.fail("open", errno.ENOSPC, path_contains="/index/", times=1000)
-    offsets = put_keyed(case, range(5, 250))
-    disk = case.stop()
-    disk.heal()
-    assert_all_found(StoreCase(disk), offsets)
-
-
-def test_failing_disk_under_the_index_costs_the_index_until_the_next_start() -> None:
-    case = StoreCase()
-    offsets = put_keyed(case, range(5))
-    case.disk.fail("datasync", errno.EIO, path_contains="/index/")
-    case.reactor.run_for(70_000)
-    offsets |= put_keyed(case, range(5, 10))
-    assert not case.fatal
-    assert_all_found(StoreCase(case.stop()), offsets)
