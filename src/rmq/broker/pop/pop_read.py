@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One pop's way through the queues: what it takes from each, and what it leaves. The check points that it owes
-are the caller's to store.
+"""One pop's way through the queues: what it takes from each, and what it leaves. The check points that it owes are the
+caller's to store.
 
 The group's retry topics are looked into first in popFromRetryProbability of 100 pops, else last. A pop begins with any
 queue of a topic; where the topic's messages have priorities (message.type=PRIORITY), in priority.factor of 100 pops
-with the queue of the highest one. Messages of a retry
-topic go out under the topic that the client asked for, with POP_CK in their properties, unless
-popResponseReturnActualRetryTopic says otherwise.
+with the queue of the highest one. Messages of a retry topic go out under the topic that the client asked for, with
+POP_CK in their properties, unless popResponseReturnActualRetryTopic says otherwise.
 """
 
 from __future__ import annotations
