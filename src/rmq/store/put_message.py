@@ -84,7 +84,7 @@ class PutResult(NamedTuple):
 
 
 def reconsumed_again(message: MessageExt) -> int:
-    """One more, as far as the record's field counts: a producer may have sent any number, and nobody's mending helps."""
+    """One more, as far as the record's field counts: a producer may have sent any number."""
     return min(message.reconsume_times + 1, RECONSUME_TIMES_MAX)
 
 
