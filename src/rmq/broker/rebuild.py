@@ -61,8 +61,10 @@ class Rebuild:
         store = self._context.store
         end = store.max_physical_offset
         if end and not store.rebuilding_from:
+            root = self._context.config.store_path_root_dir
             done(
-                f"the store {self._context.config.store_path_root_dir} is not empty: --rebuild-from fills an empty one"
+                f"the store {root} is not empty: --rebuild-from fills an empty one, and a rebuild that came to its end "
+                "is not repeated; start without it to go on with what is there"
             )
             return
         # What an earlier rebuild has fetched must be a part of the same log.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVarTuple
 
 from ..remoting.message import RECORD_MIN_BYTES
 from .errors import StoreError
+from .log_scan import find_next
 from .put_message import PutResult, PutStatus
-from .record import is_blank
+from .record import BLANK_BYTES, is_blank
 from .record_appender import RECORD_OVERHEAD_BYTES_MAX, RecordAppender, RecordRefusedError
 from .record_dispatcher import RecordDispatcher
 
@@ -38,7 +39,8 @@ Arguments = TypeVarTuple("Arguments")
 
 _OK = PutStatus.OK
 _REFUSALS = (StoreError, ValueError, struct.error)
-_SIZE = struct.Struct(">i")
+# TOTALSIZE, MAGICCODE, BODYCRC, QUEUEID, QUEUEOFFSET, PHYSICALOFFSET.
+_HEAD = struct.Struct(">iiii4xqq")
 
 # A slave that is behind its master by more than it reads at a time gets its next bytes in such pieces; one that keeps
 # up, a few messages.
@@ -58,7 +60,9 @@ class CommitService:
         waiters: PutWaiters,
         stats: StoreStats,
         on_failed: Callable[[OSError], None],
+        on_damage: Callable[[int, int], None],
     ) -> None:
+        """on_damage(from, to): what a master has sent is no record there."""
         self.accepting = False
         self.committing: list[Callable[[], None]] = []
         """Called before a commit: what they put is part of it."""
@@ -66,7 +70,8 @@ class CommitService:
         self.committed: list[Callable[[int], None]] = []
         self.dispatched = 0
         """Every whole record below has its unit. On a slave the log may end with half a record behind it."""
-        self.damaged_records = 0
+        self.refused_records = 0
+        """Of a master: intact, but with a place in their queue that they cannot have."""
         self._reactor = reactor
         self._log = commit_log
         self._queues = queues
@@ -75,6 +80,9 @@ class CommitService:
         self._waiters = waiters
         self._stats = stats
         self._on_failed = on_failed
+        self._on_damage = on_damage
+        self._searched = 0
+        """No record begins below and behind `dispatched`."""
         self._appender = RecordAppender(commit_log, config, None if index is None else index.pending)
         self._append = self._appender.append
         self._record_bytes_max = config.max_message_size + RECORD_OVERHEAD_BYTES_MAX
@@ -276,7 +284,7 @@ class CommitService:
 
     def _dispatch(self) -> None:
         """Give the records that are whole now their units. The last one may be half there: its rest comes with the
-        next bytes."""
+        next bytes. What came damaged from the master is passed over, and mended from the pair later."""
         files = self._log.files
         position = self.dispatched
         if self._index is not None and self._log.written - position >= BULK_BYTES:
@@ -285,36 +293,51 @@ class CommitService:
             file_start = files.start_of(position)
             limit = min(files.file_size_bytes, self._log.written - file_start)
             view = files.view(file_start, limit)
-            position = file_start + self._dispatch_file(view, file_start, position - file_start)
-            at = position - file_start
-            if at == files.file_size_bytes:
-                continue
-            whole_file = limit == files.file_size_bytes
-            if not whole_file or not is_blank(view, at, limit):
+            at = self._dispatcher.run(view, position - file_start, limit, file_start)
+            position = file_start + at
+            if limit - at >= BLANK_BYTES and is_blank(view, at, files.file_size_bytes):
+                following = file_start + files.file_size_bytes
+            elif limit - at >= RECORD_MIN_BYTES:
+                following = self._behind_damage(view, at, file_start)
+            else:
                 break
-            position = file_start + files.file_size_bytes
+            if following > self._log.written:
+                break
+            position = following
         self.dispatched = position
         self._touched += self._dispatcher.take_touched()
         if self._dispatcher.records:
             self._flush.last_store_timestamp_ms = self._dispatcher.last_store_timestamp_ms
 
+    def _behind_damage(self, view: memoryview, at: int, file_start: int) -> int:
+        """Where to go on behind bytes at position `at` of view that are no whole record and no blank one; beyond what
+        is written where that is not there yet."""
+        position = file_start + at
+        size: int
+        size, _, _, _, _, own_position = _HEAD.unpack_from(view, at)
+        is_head = RECORD_MIN_BYTES <= size <= self._record_bytes_max and own_position == position
+        if is_head and size > len(view) - at:
+            return position + size
+        found, _ = find_next(self._log.files, max(position, self._searched))
+        following = self._log.written + 1 if found is None else found
+        if is_head:
+            following = min(following, position + size)
+        if following > self._log.written:
+            # The next record may begin in the last bytes that are there.
+            self._searched = self._log.written - self._record_bytes_max
+            return following
+        log.error("commit log: bytes %d to %d came damaged from the master", position, following)
+        self._on_damage(position, following)
+        return following
+
+    def forget_from(self, physical_offset: int) -> None:
+        """The log was cut there."""
+        self.dispatched = min(self.dispatched, physical_offset)
+        self._searched = 0
+
     def _refused(self, start: int, end: int) -> None:
         del start, end  # named in the log already
-        self.damaged_records += 1
-
-    def _dispatch_file(self, view: memoryview, file_start: int, at: int) -> int:
-        limit = len(view)
-        dispatcher = self._dispatcher
-        while True:
-            at = dispatcher.run(view, at, limit, file_start)
-            if limit - at < RECORD_MIN_BYTES:
-                return at
-            size: int = _SIZE.unpack_from(view, at)[0]
-            if not RECORD_MIN_BYTES <= size <= min(limit - at, self._record_bytes_max) or is_blank(view, at, limit):
-                return at
-            self.damaged_records += 1
-            log.error("commit log: the record at %d came damaged from the master", file_start + at)
-            at += size
+        self.refused_records += 1
 
 
 def _status_of(error: Exception) -> PutStatus:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Damage in the middle of the log, and its mending with the same bytes of another broker of the pair.
 
-Damage is found by recovery (bytes that are no record: ranges) and by reading (a record whose unit is there). Either
-way the messages are fenced: never served, counted, and named here. Bytes of another broker are taken where every record
-in them is intact and has its own place written in it; then the messages are served again, under their old numbers.
+Damage is found by recovery and in what a master sends (bytes that are no record: ranges), and by reading (a record
+whose unit is there). Either way the messages are fenced: never served, counted, and named here. Bytes of another broker
+are taken where every record in them is intact and has its own place written in it; then the messages are served again,
+under their old numbers.
 
 On a master that has to happen before it takes new messages: a lost message that was the last of its queue has its
 number given to another one then, and stays lost.
@@ -12,6 +13,7 @@ number given to another one then, and stays lost.
 from __future__ import annotations
 
 import logging
+from bisect import insort
 from typing import TYPE_CHECKING
 
 from .consume_queue import FILLER_SIZE
@@ -54,6 +56,11 @@ class Mending:
         found = [] if self.report is None else list(self.report.damaged_ranges)
         found += [(offset, offset + size) for offset, size in self._reader.damaged.items()]
         return sorted(found)
+
+    def note(self, start: int, end: int) -> None:
+        """No record stands from start to end."""
+        if self.report is not None:
+            insort(self.report.damaged_ranges, (start, end))
 
     def named(self) -> str:
         """The first ranges, for people: `4096-4310;9000-9212`."""

@@ -124,6 +124,7 @@ class MessageStore:
             waiters=self._waiters,
             stats=self._stats,
             on_failed=self._fail,
+            on_damage=self.mending.note,
         )
         self._commits.committed.append(self._make_next_file)
         self._clean = CleanService(
@@ -286,7 +287,7 @@ class MessageStore:
                 queue.cut(queue.bisect(queue.first_stored, lambda at, _: at < physical_offset))
         if self._index is not None:
             self._index.cut(physical_offset)
-        self._commits.dispatched = min(self._commits.dispatched, physical_offset)
+        self._commits.forget_from(physical_offset)
         self._reader.forget_from(physical_offset)
         self.mending.forget_from(physical_offset)
         self._flush.flush_now(clean=False)
@@ -615,7 +616,7 @@ class MessageStore:
             "damagedAt": self.mending.named(),
             "mendedRanges": str(self.mending.mended),
             "tailsSetAside": str(self.tails_set_aside),
-            "damagedRecords": str(len(self._reader.damaged) + self._commits.damaged_records),
+            "damagedRecords": str(len(self._reader.damaged) + self._commits.refused_records),
             "forcedCleanFiles": str(self._clean.forced_files),
         }
 

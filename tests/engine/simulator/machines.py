@@ -12,6 +12,7 @@ from tests.engine.namesrv.harness import ADDRESS, NameServer
 
 from rmq.broker.replication import SlaveReplication
 from rmq.store.ha.ha_client import HaState
+from rmq.store.message_store import REBUILD_FILE
 
 if TYPE_CHECKING:
     import random
@@ -168,6 +169,14 @@ class Machines:
                 for reactor in [one for one in self.world.reactors if one not in known]:
                     reactor.crash()
                 disk.crash(self.dice.choice(("none", "some", "all")))
+            except NotStarted as refusal:
+                # The one before had come to its end when it was killed.
+                assert attempt, refusal
+                assert "start without it" in str(refusal), refusal
+                assert not any(path.name == REBUILD_FILE for path in disk.files())
+                disk.crash_at = None
+                self.start(MASTER)
+                return
             else:
                 disk.crash_at = None
                 return

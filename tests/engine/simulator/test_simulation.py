@@ -15,7 +15,12 @@ FIRST = int(os.environ.get("TEST_SEED", "1"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("SIMULATOR_SEEDS", "2")))
 # Seeds that have found a fault: they stay. A change of the simulator makes other runs of them; what they found has a
 # test of its own.
-KEPT: dict[str, tuple[int, ...]] = {"sync": (1001,), "three": (101, 102)}
+KEPT: dict[str, tuple[int, ...]] = {
+    "sync": (1001,),
+    "three": (101, 102),
+    "reports": (30059,),
+    "rebuild": (30009, 30060),
+}
 RUNS = [(plan, seed) for plan in PLANS for seed in sorted({*SEEDS, *KEPT.get(plan, ())})]
 
 

@@ -135,6 +135,41 @@ def test_truncate_forgets_log_and_queues_and_goes_on() -> None:
     assert [target.read_all("T", one) for one in range(3)] == [source.read_all("T", one) for one in range(3)]
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("at", "damage"),
+    [
+        pytest.param(0, bytes(700), id="zeros-over-several"),
+        pytest.param(0, b"\xff" * 4, id="size-below-zero"),
+        pytest.param(0, b"\x7f", id="size-beyond-any-record"),
+        pytest.param(2, b"\x10", id="size-of-several-records"),
+        pytest.param(8, b"\xff" * 30, id="no-head"),
+        pytest.param(100, b"\xff", id="body"),
+    ],
+)
+def test_what_came_damaged_is_passed_over_and_mended_later(at: int, damage: bytes, seed: int) -> None:
+    """The messages behind it are served at once, not when the slave starts again."""
+    source, target = master(), slave()
+    everything = [one for queue_id in range(3) for one in source.read_all("T", queue_id)]
+    start = source.read_all("T", 1)[40].physical_offset
+    place = start + at
+    hurt = [
+        one
+        for one in everything
+        if one.physical_offset < place + len(damage) and place < one.physical_offset + one.store_size
+    ]
+    true = bytes(source.store.read_log(start, sum(one.store_size for one in hurt)))
+    name = f"/store/commitlog/{start // LOG_FILE_BYTES * LOG_FILE_BYTES:020d}"
+    (path,) = [path for path in source.disk.files() if str(path).endswith(name)]
+    source.disk.corrupt(path, place % LOG_FILE_BYTES, damage)
+    feed(source, target, random.Random(seed))
+    read = [one for queue_id in range(3) for one in target.read_all("T", queue_id)]
+    assert read == [one for one in everything if one not in hurt]
+    assert target.store.mending.damaged == [(start, start + len(true))]
+    target.store.mending.mend((start, start + len(true)), true)
+    assert [one for queue_id in range(3) for one in target.read_all("T", queue_id)] == everything
+
+
 def test_full_disk_on_a_slave_appends_nothing_and_goes_on_later() -> None:
     source, target = master(), slave()
     target.store.append_raw(0, source.store.read_log(0, 1000))
