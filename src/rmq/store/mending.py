@@ -87,6 +87,7 @@ class Mending:
         for record in records:
             self._show(record)
         self._reader.damaged.pop(start, None)
+        self._reader.units.log_has_changed()
         if self.report is not None and damage in self.report.damaged_ranges:
             self.report.damaged_ranges.remove(damage)
             # Recovery could not give them to the index; a record found damaged by reading is in it since it was put.

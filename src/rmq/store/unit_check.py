@@ -52,6 +52,8 @@ class UnitCheck:
         self.mended = 0
         """Units that were written again."""
         self._log = commit_log
+        self._nowhere: set[tuple[str, int, int]] = set()
+        """Topic, queue id and number of what was searched and not found: a search may take a second."""
 
     def sound(self, queue: ConsumeQueue, queue_offset: int, unit: Unit) -> Unit | None:
         """The unit as it has to be; None where no intact record is known for this number. Says "stands" for each unit
@@ -61,7 +63,7 @@ class UnitCheck:
             queue.set_checked(queue_offset)
             return unit
         if record is None:
-            record = self._search(queue, queue_offset)
+            record = self._search_once(queue, queue_offset)
         if record is None:
             return None
         tags_code = unit.tags_code
@@ -81,6 +83,19 @@ class UnitCheck:
             )
         queue.set_checked(queue_offset)
         return right
+
+    def log_has_changed(self) -> None:
+        """What was nowhere may be there now."""
+        self._nowhere.clear()
+
+    def _search_once(self, queue: ConsumeQueue, queue_offset: int) -> ScannedRecord | None:
+        number = (queue.topic, queue.queue_id, queue_offset)
+        if number in self._nowhere:
+            return None
+        record = self._search(queue, queue_offset)
+        if record is None:
+            self._nowhere.add(number)
+        return record
 
     def _own_record(self, queue: ConsumeQueue, queue_offset: int, physical_offset: int) -> ScannedRecord | None:
         if not self._log.min_offset <= physical_offset < self._log.written:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.store.store_case import LOG_FILE_BYTES, ROOT, StoreCase, log_path, message, queue_path
 
-from rmq.store import StoreError
+from rmq.store import StoreError, unit_check
 from rmq.store.consume_queue import UNIT, UNIT_BYTES
+from rmq.store.log_scan import scan_forward
 
 if TYPE_CHECKING:
     from tests.engine.fakes import FakeDisk
 
     from rmq.store import MessageToStore
+    from rmq.store.commit_log import CommitLog
     from rmq.store.query_message import QueryMessageResult
+    from rmq.store.record import ScannedRecord
 
 UnitChange = Callable[[int, int, int], tuple[int, int, int]]
 
@@ -63,6 +66,34 @@ def test_a_damaged_unit_costs_no_message_and_is_written_again(change: UnitChange
     case.stop()
     assert unit_of(disk, number) == right
     assert {path for path in disk.files() if path.parent == log_path().parent} == files, "no file is made by reading"
+
+
+def test_a_message_that_is_nowhere_is_searched_once_and_again_when_the_log_is_mended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = filled()
+    other_at, other_size, _ = unit_of(disk, 10)
+    at, size, tags_code = unit_of(disk, 30)
+    log = disk.read_bytes(log_path())
+    disk.corrupt(log_path(), other_at, b"\x7f" * other_size)
+    disk.corrupt(log_path(), at, b"\x7f" * size)
+    set_unit(disk, 30, (at | 1 << 40, size, tags_code))
+    case = StoreCase(disk)
+    searched: list[int] = []
+
+    def scan(log: CommitLog, position: int, count_max: int, *, until: int) -> tuple[int, list[ScannedRecord]]:
+        searched.append(position)
+        return scan_forward(log, position, count_max, until=until)
+
+    monkeypatch.setattr(unit_check, "scan_forward", scan)
+    case.read_all()
+    first = len(searched)
+    for _ in range(3):
+        assert [one.queue_offset for one in case.read_all()] == [one for one in range(COUNT) if one not in (10, 30)]
+    assert 0 < first == len(searched)
+    disk.corrupt(log_path(), at, log[at : at + size])
+    case.store.mending.mend((other_at, other_at + other_size), log[other_at : other_at + other_size])
+    assert [one.queue_offset for one in case.read_all()] == list(range(COUNT))
 
 
 def test_a_search_by_place_is_not_misled_by_a_damaged_unit() -> None:
