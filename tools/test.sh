@@ -81,7 +81,7 @@ part() {
 begin_parts() {
     mkdir -p build/parts
     # The content of the tree, uncommitted changes included.
-    sources=$(git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-16)
+    sources=$(export GIT_INDEX_FILE="$ROOT/build/parts/index" && git add --all && git write-tree)
 }
 
 end_parts() {
