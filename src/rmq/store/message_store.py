@@ -37,14 +37,13 @@ from .errors import StoreError
 from .flush_service import CHECKPOINT_FILE, QUEUE_CHECKPOINT_FILE, FlushService
 from .get_message import BoundaryType, GetStatus
 from .identity import check_identity
-from .index_keys import has_index_key
 from .index_service import IndexService
 from .log_recovery import LogRecovery, RecoveryReport
 from .mending import Mending
 from .message_reader import MAX_PULL_BYTES, MessageReader
 from .put_message import PutStatus
 from .put_waiters import PutWaiters
-from .query_message import QueryMessageResult
+from .query_message import KeyQuery
 from .queue_checkpoint import QueueCheckpoint
 from .store_checkpoint import StoreCheckpoint
 from .store_stats import SAMPLE_INTERVAL_MS, StoreStats
@@ -56,16 +55,14 @@ if TYPE_CHECKING:
     from ..env import Disk, File, Reactor
     from .config import StoreConfig
     from .get_message import GetResult
-    from .index_query import FoundOffsets
     from .put_message import MessageToStore, PutResult
+    from .query_message import QueryMessageResult
 
 log = logging.getLogger(__name__)
 
 ABORT_FILE = "abort"
 LOCK_FILE = "lock"
 REBUILD_FILE = "rebuilding"
-# Clients close a connection that brings them a frame of 16 MiB; two of the largest messages fit in any case.
-QUERY_BYTES_MAX = 12 * 1024 * 1024
 
 
 class MessageStore:
@@ -100,6 +97,7 @@ class MessageStore:
         self._index = self._make_index()
         self._stats = StoreStats(reactor.clock.now_ms())
         self._reader = MessageReader(self._log, config)
+        self._key_query = KeyQuery(self._index, self._reader, reactor)
         self.mending = Mending(self._log, self._queues, self._reader, self._index)
         self._waiters = _put_waiters(config, reactor)
         self._flush = FlushService(
@@ -114,18 +112,7 @@ class MessageStore:
             on_flushed=self._flushed,
             on_failed=self._fail,
         )
-        self._commits = CommitService(
-            config,
-            reactor,
-            commit_log=self._log,
-            queues=self._queues,
-            index=self._index,
-            flush=self._flush,
-            waiters=self._waiters,
-            stats=self._stats,
-            on_failed=self._fail,
-            on_damage=self.mending.note,
-        )
+        self._commits = self._make_commits()
         self._commits.committed.append(self._make_next_file)
         self._clean = CleanService(
             config,
@@ -494,45 +481,8 @@ class MessageStore:
         """The newest messages of a topic that have this key (UNIQ_KEY or a word of KEYS; is_tag: these TAGS) and were
         stored within between_ms, both ends included; maxMsgsNumBatch and 12 MiB at most. done is called on the loop,
         never before this returns."""
-        index = self._index
         max_count = min(max_count, self.config.max_msgs_num_batch)
-        if index is None or max_count <= 0:
-            self._reactor.call_soon(lambda: done(QueryMessageResult()))
-            return
-
-        def found(outcome: FoundOffsets | BaseException) -> None:
-            index.queries -= 1
-            if isinstance(outcome, BaseException):
-                log.warning("index: a query failed: %s", outcome)
-                done(QueryMessageResult())
-            else:
-                done(self._read_found(outcome, topic, key, is_tag=is_tag))
-
-        def search() -> None:
-            index.queries += 1
-            query = index.query(topic, key, between_ms, max_count=max_count, is_tag=is_tag)
-            self._reactor.run_blocking(query.run, found)
-
-        index.when_complete(search)
-
-    def _read_found(self, found: FoundOffsets, topic: str, key: str, *, is_tag: bool) -> QueryMessageResult:
-        """The newest as far as they fit. A hash is not a key: records of other keys are left out here, which Apache
-        leaves to the client."""
-        frames: list[memoryview] = []
-        size_bytes = 0
-        for physical_offset in reversed(found.physical_offsets):
-            record = self._reader.record_at(physical_offset)
-            if record is None or record[1].topic.decode("utf-8", "replace") != topic:
-                continue
-            if not has_index_key(record[1].properties.decode("utf-8", "replace"), key, is_tag=is_tag):
-                continue
-            size_bytes += len(record[0])
-            if frames and size_bytes > QUERY_BYTES_MAX:
-                break
-            frames.append(record[0])
-        if not frames:
-            return QueryMessageResult()
-        return QueryMessageResult(frames[::-1], found.last_update_timestamp_ms, found.last_update_physical_offset)
+        self._key_query.ask(topic, key, between_ms, done, max_count=max_count, is_tag=is_tag)
 
     def units(self, topic: str, queue_id: int, queue_offset: int, max_count: int) -> list[tuple[int, int, int]] | None:
         """Consume queue units from queue_offset on: (physical offset, size, tags code) of each; None where the queue
@@ -627,6 +577,20 @@ class MessageStore:
             return None
         return IndexService(
             self.config, self._disk, self._reactor, self._log, complete_up_to=lambda: self._commits.dispatched
+        )
+
+    def _make_commits(self) -> CommitService:
+        return CommitService(
+            self.config,
+            self._reactor,
+            commit_log=self._log,
+            queues=self._queues,
+            index=self._index,
+            flush=self._flush,
+            waiters=self._waiters,
+            stats=self._stats,
+            on_failed=self._fail,
+            on_damage=self.mending.note,
         )
 
     @property

@@ -27,7 +27,7 @@ from tests.engine.store.test_golden_store import FILES, STORE_HOST, golden_bytes
 
 from rmq.remoting.java_hash import string_hash
 from rmq.remoting.message_const import TRANSACTION_ROLLBACK_TYPE
-from rmq.store import PutStatus, message_store
+from rmq.store import PutStatus, query_message
 from rmq.store.config import BrokerRole
 from rmq.store.index_file import ENTRY_BYTES, HEADER_BYTES, IndexHeader, index_file_bytes
 from rmq.store.index_keys import TopicKeys, absolute, property_value
@@ -183,9 +183,9 @@ def test_query_gives_the_newest_and_no_more_than_asked_for_in_the_order_of_the_l
 def test_answer_to_a_query_fits_into_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     case = StoreCase()
     offsets = list(put_keyed(case, range(20)).values())
-    monkeypatch.setattr(message_store, "QUERY_BYTES_MAX", 3 * (offsets[-1] - offsets[-2]) + 10)
+    monkeypatch.setattr(query_message, "QUERY_BYTES_MAX", 3 * (offsets[-1] - offsets[-2]) + 10)
     assert found(case, "both") == offsets[-3:]
-    monkeypatch.setattr(message_store, "QUERY_BYTES_MAX", 1)
+    monkeypatch.setattr(query_message, "QUERY_BYTES_MAX", 1)
     assert found(case, "both") == offsets[-1:]
 
 
