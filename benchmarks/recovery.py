@@ -35,10 +35,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from send_pull import PATHS, ROOT, Case, Load, batch_request, cpu_seconds, encoded, send_request
-
-sys.path.append(str(ROOT))
-
+from cluster import PATHS
+from send_pull import Case, Load, batch_request, cpu_seconds, encoded, send_request
 from tests.interop.harness.ports import free_broker_port
 
 from rmq.client.remoting_client import RemotingClient

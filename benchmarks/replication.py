@@ -23,25 +23,14 @@ Measured on 2 cores (AMD EPYC, VM) that ten times as many processes wanted, Pyth
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from send_pull import ROOT, Case, Load, cpu_seconds, send_request
-
-sys.path.append(str(ROOT))
-
-from tests.interop.harness import wire
-from tests.interop.harness.engine import BROKER_BOOT_LINE, ENGINES, NAMESRV_BOOT_LINE, Engine
-from tests.interop.harness.ports import free_broker_port
-from tests.interop.harness.server import Server
-
-if TYPE_CHECKING:
-    import re
+from cluster import Cluster
+from send_pull import Case, Load, cpu_seconds, send_request
+from tests.interop.harness.engine import ENGINES
 
 MIB = 1 << 20
 LOOK_AGAIN_S = 0.02
@@ -69,62 +58,8 @@ class CatchUp:
         )
 
 
-class Pair:
-    """A name server, a master and, started later, its slave; a context that ends all of them."""
-
-    def __init__(self, engine: Engine, directory: Path) -> None:
-        self._engine = engine
-        self._directory = directory
-        self._stack = ExitStack()
-        port = free_broker_port()
-        self._names = f"127.0.0.1:{port}"
-        self._start("mqnamesrv", "ns-1", port, NAMESRV_BOOT_LINE, {}).wait_booted()
-        self.master = self._start_broker("broker-a", {"brokerRole": "ASYNC_MASTER", "brokerId": "0"})
-        self.master.wait_booted()
-
-    def __enter__(self) -> Pair:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        self._stack.close()
-
-    def start_slave(self) -> Server:
-        return self._start_broker("broker-a-s", {"brokerRole": "SLAVE", "brokerId": "1"})
-
-    def _start_broker(self, name: str, settings: dict[str, str]) -> Server:
-        port = free_broker_port()
-        settings = settings | {
-            "brokerClusterName": "DefaultCluster",
-            "brokerName": "broker-a",
-            "brokerIP1": "127.0.0.1",
-            "brokerIP2": "127.0.0.1",
-            "haListenPort": str(port + 1),
-            "namesrvAddr": self._names,
-            "registerNameServerPeriod": "10000",
-            "storePathRootDir": str(self._directory / name / "store"),
-            "storePathCommitLog": str(self._directory / name / "store" / "commitlog"),
-        }
-        return self._start("mqbroker", name, port, BROKER_BOOT_LINE, settings)
-
-    def _start(self, command: str, name: str, port: int, line: re.Pattern[str], settings: dict[str, str]) -> Server:
-        directory = self._directory / name
-        (directory / "home").mkdir(parents=True)
-        conf = directory / "server.conf"
-        settings = settings | {"listenPort": str(port), "bindAddress": "127.0.0.1"}
-        conf.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
-        argv = [*self._engine.argv(command, directory), "-c", str(conf)]
-        server = Server(name, f"127.0.0.1:{port}", argv, self._engine.env(directory), directory, line)
-        self._stack.callback(server.end)
-        server.start()
-        return server
-
-    def ha_status(self) -> Any:
-        return wire.ask(self.master.address, wire.GET_BROKER_HA_STATUS).json()
-
-
-def catch_up(pair: Pair, case: Case, log_bytes: int) -> CatchUp:
-    host, _, port = pair.master.address.rpartition(":")
-    load = Load(case, (host, int(port)), None)
+def catch_up(pair: Cluster, case: Case, log_bytes: int) -> CatchUp:
+    load = Load(case, pair.address, None)
     load.start()
     while pair.ha_status()["masterCommitLogMaxOffset"] < log_bytes:
         load.run(FILL_STEP_S)
@@ -159,7 +94,7 @@ def main() -> None:
         for case in CASES:
             with (
                 tempfile.TemporaryDirectory(prefix="rmq-benchmark-", dir=options.directory) as directory,
-                Pair(engine, Path(directory)) as pair,
+                Cluster(engine, Path(directory)) as pair,
             ):
                 print(f"{engine.name:6} {case.name}: {catch_up(pair, case, options.mib * MIB).text()}", flush=True)
 

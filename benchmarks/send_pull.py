@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast one broker takes and gives messages: pipelined raw frames over loopback, for a few bounded seconds.
+"""How fast a master takes and gives messages: pipelined raw frames over loopback, for a few bounded seconds.
 
-    python benchmarks/send_pull.py                       starts a broker of its own in a temporary directory
-    python benchmarks/send_pull.py --protected           the same, each request signed, for a user with policies
+    python benchmarks/send_pull.py                       starts a master of its own in a temporary directory
+    python benchmarks/send_pull.py --apache              Apache's 5.4.0 beside it, in turns
+    python benchmarks/send_pull.py --double-write        what synchronous double write costs beside a pair without it
+    python benchmarks/send_pull.py --protected           each request signed, for a user with policies
     python benchmarks/send_pull.py --address HOST:PORT   measures a broker that runs (of either engine)
 
 Frames are built before the clock starts and answers are only counted, so that the generator costs little. "msg/CPU-s"
-divides by what the broker's process used, the figure that a busy machine does not spoil; it is there for a broker that
-was started here.
+divides by what the master's process used, the figure that a busy machine does not spoil. A ratio is the median of the
+rounds' own [least-greatest], against the first one measured in the same round.
 
 Measured on 2 cores (AMD EPYC, VM) that others used too, Python 3.11.2, standard library alone:
 
@@ -25,29 +27,27 @@ import json
 import os
 import selectors
 import socket
-import subprocess
-import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parent.parent
-PATHS = [str(ROOT / "src"), str(ROOT / "plugins" / "module_utils")]
-sys.path[:0] = PATHS
+from cluster import Cluster
+from tests.interop.harness.engine import ENGINES
 
-from rmq.client.remoting_client import RemotingClient  # noqa: E402
-from rmq.remoting.codes import RequestCode  # noqa: E402
-from rmq.remoting.command import RemotingCommand  # noqa: E402
-from rmq.remoting.frame import FrameDecoder  # noqa: E402
-from rmq.remoting.message import BatchItem, encode_batch_body  # noqa: E402
-from rmq.remoting.send_header import SendHeader  # noqa: E402
-from rmq.remoting.signature import SessionCredentials, sign  # noqa: E402
+from rmq.client.remoting_client import RemotingClient
+from rmq.remoting.codes import RequestCode
+from rmq.remoting.command import RemotingCommand
+from rmq.remoting.frame import FrameDecoder
+from rmq.remoting.message import BatchItem, encode_batch_body
+from rmq.remoting.send_header import SendHeader
+from rmq.remoting.signature import SessionCredentials, sign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
 TOPIC = "BenchmarkTest"
 QUEUES = 8
@@ -55,14 +55,16 @@ PROPERTIES = "UNIQ_KEY\x017F000001000018B4AAC2%012X\x02WAIT\x01true\x02TAGS\x01T
 #: Every answer has it once, and no message has it.
 MARK = b'"serializeTypeCurrentRPC"'
 SETTLE_S = 0.5
-
+WARM_UP_S = 3.0
 
 ADMIN = SessionCredentials("admin", "admin-secret-of-the-benchmark")
 USER = SessionCredentials("benchmark", "user-secret-of-the-benchmark")
-PROTECTION = (
-    "authenticationEnabled=true\nauthorizationEnabled=true\n"
-    f'initAuthenticationUser={{"username":"{ADMIN.access_key}","password":"{ADMIN.secret_key}"}}\n'
-)
+PROTECTION = {
+    "authenticationEnabled": "true",
+    "authorizationEnabled": "true",
+    "initAuthenticationUser": json.dumps({"username": ADMIN.access_key, "password": ADMIN.secret_key}),
+}
+DOUBLE_WRITE = {"brokerRole": "SYNC_MASTER", "inSyncReplicas": "2", "minInSyncReplicas": "2"}
 RIGHTS = [
     {"resource": resource, "actions": ["Pub", "Sub"], "decision": "Allow"} for resource in (f"Topic:{TOPIC}", "Group:*")
 ]
@@ -164,43 +166,6 @@ def make_user(address: tuple[str, int]) -> None:
         client.call(RequestCode.AUTH_CREATE_ACL, {"subject": subject}, json.dumps(acl).encode())
 
 
-@contextmanager
-def own_broker(more_settings: str) -> Iterator[tuple[tuple[str, int], int]]:
-    with tempfile.TemporaryDirectory(prefix="rmq-benchmark-") as directory:
-        port = free_port()
-        settings = Path(directory) / "broker.conf"
-        settings.write_text(
-            f"brokerName=broker-a\nbrokerIP1=127.0.0.1\nbindAddress=127.0.0.1\nlistenPort={port}\n"
-            f"storePathRootDir={directory}/store\n{more_settings}",
-            encoding="utf-8",
-        )
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "HOME": directory}
-        command = [sys.executable, "-m", "rmq.cli.main", "mqbroker", "-c", str(settings)]
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        try:
-            wait_for_port(port, process)
-            yield ("127.0.0.1", port), process.pid
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("the broker does not start")
-
-
 def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -217,9 +182,16 @@ def check(case: Case, address: tuple[str, int], user: SessionCredentials | None)
         raise SystemExit(f"{case.name}: answer {answers[0].code}, {answers[0].remark}")
 
 
+@dataclass(frozen=True)
+class Rate:
+    per_second: float
+    #: For each second of the master's CPU; None where its process is not known.
+    per_cpu_second: float | None
+
+
 def measure(
     case: Case, address: tuple[str, int], pid: int | None, seconds: float, user: SessionCredentials | None = None
-) -> str:
+) -> Rate:
     check(case, address, user)
     load = Load(case, address, user)
     load.start()
@@ -227,30 +199,85 @@ def measure(
     before_cpu, before = cpu_seconds(pid) if pid else 0.0, time.monotonic()
     messages = load.run(seconds) * case.messages
     elapsed = time.monotonic() - before
-    per_cpu = f"{messages / (cpu_seconds(pid) - before_cpu):12,.0f} msg/CPU-s" if pid else ""
+    per_cpu = messages / (cpu_seconds(pid) - before_cpu) if pid else None
     load.close()
-    return f"{case.name:24} {messages / elapsed:12,.0f} msg/s {per_cpu}"
+    return Rate(messages / elapsed, per_cpu)
+
+
+@dataclass
+class Target:
+    """One of those that are measured in turns."""
+
+    name: str
+    address: tuple[str, int]
+    pid: int | None
+    user: SessionCredentials | None = None
+
+
+def compare(targets: Sequence[Target], cases: Sequence[Case], seconds: float, rounds: int) -> None:
+    for case in cases:
+        rates: dict[str, list[Rate]] = {target.name: [] for target in targets}
+        for _ in range(rounds):
+            for target in targets:
+                rates[target.name].append(measure(case, target.address, target.pid, seconds, target.user))
+        first = rates[targets[0].name]
+        for name, found in rates.items():
+            line = f"{case.name:22} {name:24} {median(one.per_second for one in found):12,.0f} msg/s"
+            if all(one.per_cpu_second for one in found):
+                line += f" {median(one.per_cpu_second or 0 for one in found):12,.0f} msg/CPU-s"
+            if found is not first:
+                line += f"  x {_ratio([one.per_second for one in found], [one.per_second for one in first])}"
+                by_cpu = [[one.per_cpu_second or 0 for one in some] for some in (found, first)]
+                line += f", by CPU {_ratio(*by_cpu)}" if all(by_cpu[0]) and all(by_cpu[1]) else ""
+            print(line, flush=True)
+
+
+def _ratio(found: Sequence[float], first: Sequence[float]) -> str:
+    ratios = [one / other for one, other in zip(found, first, strict=True)]
+    return f"{median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}]"
+
+
+def start(stack: ExitStack, engine: str, options: argparse.Namespace, *, double_write: bool = False) -> Target:
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rmq-benchmark-")))
+    settings = (DOUBLE_WRITE if double_write else {}) | (PROTECTION if options.protected else {})
+    cluster = stack.enter_context(Cluster(ENGINES[engine], directory, settings))
+    name = engine
+    if options.double_write:
+        name += ", double write" if double_write else ", a slave that follows"
+        cluster.start_slave().wait_booted()
+        cluster.wait_for_slave()
+    if options.protected:
+        make_user(cluster.address)
+    target = Target(name, cluster.address, cluster.master.pid, USER if options.protected else None)
+    if engine == "apache":
+        # Java is as fast as it gets after some seconds of the same work.
+        for case in CASES:
+            measure(case, target.address, target.pid, WARM_UP_S, target.user)
+    return target
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--address", help="HOST:PORT of a broker that runs")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each case (default 2)")
+    parser.add_argument("--rounds", type=int, help="turns (default 1; 3 where something is compared)")
     parser.add_argument("--case", default="", help="only cases whose name contains this")
-    parser.add_argument("--protected", action="store_true", help="with authentication and authorization")
+    parser.add_argument("--apache", action="store_true", help="Apache's engine, too")
+    parser.add_argument("--double-write", action="store_true", help="a pair without and one with it, send cases only")
+    parser.add_argument("--protected", action="store_true", help="with authentication and authorization (this engine)")
     options = parser.parse_args()
-    cases = [case for case in CASES if options.case in case.name]
-    if options.address:
-        host, _, port = options.address.rpartition(":")
-        for case in cases:
-            print(measure(case, (host, int(port)), None, options.seconds), flush=True)
-        return
-    with own_broker(PROTECTION if options.protected else "") as (address, pid):
-        if options.protected:
-            make_user(address)
-        for case in cases:
-            user = USER if options.protected else None
-            print(measure(case, address, pid, options.seconds, user), flush=True)
+    if options.protected and (options.apache or options.double_write):
+        parser.error("--protected is measured alone")
+    cases = [case for case in CASES if options.case in case.name and not (options.double_write and "pull" in case.name)]
+    with ExitStack() as stack:
+        if options.address:
+            host, _, port = options.address.rpartition(":")
+            targets = [Target(options.address, (host, int(port)), None)]
+        else:
+            ways = (False, True) if options.double_write else (False,)
+            engines = ("apache", "python") if options.apache else ("python",)
+            targets = [start(stack, engine, options, double_write=way) for engine in engines for way in ways]
+        compare(targets, cases, options.seconds, options.rounds or (1 if len(targets) == 1 else 3))
 
 
 if __name__ == "__main__":
