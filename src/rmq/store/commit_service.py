@@ -315,7 +315,8 @@ class CommitService:
         position = file_start + at
         size: int
         size, _, _, _, _, own_position = _HEAD.unpack_from(view, at)
-        is_head = RECORD_MIN_BYTES <= size <= self._record_bytes_max and own_position == position
+        size_max = min(self._record_bytes_max, self._log.files.file_size_bytes - at)
+        is_head = RECORD_MIN_BYTES <= size <= size_max and own_position == position
         if is_head and size > len(view) - at:
             return position + size
         found, _ = find_next(self._log.files, max(position, self._searched))
