@@ -18,25 +18,7 @@ description:
 author:
   - Contributors to the RocketMQ cluster collection (!UNKNOWN)
 extends_documentation_fragment:
-  - rocketmq.cluster.attributes
-attributes:
-  check_mode:
-    support: full
-    description: Reports what would change and changes nothing.
-  diff_mode:
-    support: full
-    description: Returns one diff for each file, directory and link.
-options:
-  plan:
-    description: The plan that M(rocketmq.cluster.plan) made.
-    type: dict
-    required: true
-  look:
-    description: What M(rocketmq.cluster.preflight) found on this host.
-    type: dict
-    required: true
-notes:
-  - Renders on the controller and applies the result with M(rocketmq.cluster.manifest) in one execution on the host.
+  - rocketmq.cluster.rendered
 """
 
 EXAMPLES = r"""
