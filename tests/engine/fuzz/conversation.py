@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rmq.remoting.codes import RequestCode, ResponseCode
+from rmq.remoting.codes import RequestCode
 from rmq.remoting.command import RemotingCommand
 from rmq.remoting.errors import ProtocolError
 from rmq.remoting.frame import FrameDecoder
@@ -114,6 +114,8 @@ class Stranger:
         self.is_registered = False
         self.on_answer: Callable[[RemotingCommand], None] = lambda _: None
         self._owed: dict[int, list[RemotingCommand]] = {}
+        #: Numbers that two requests have had at a time: nobody knows which of them an answer belongs to.
+        self._shared: set[int] = set()
         self._decoder = FrameDecoder()
 
     def connection_made(self, connection: Connection) -> None:
@@ -147,6 +149,8 @@ class Stranger:
         for command in read.commands:
             if may_be_answered(command):
                 self.tally.requests += 1
+                if self.waits_for(command.opaque):
+                    self._shared.add(command.opaque)
                 self._owed.setdefault(command.opaque, []).append(command)
 
     def _received(self, answer: RemotingCommand) -> None:
@@ -163,8 +167,13 @@ class Stranger:
         self.tally.answers += 1
         self.on_answer(answer)
         self.tally.codes[answer.code] = self.tally.codes.get(answer.code, 0) + 1
-        if request.code == RequestCode.REGISTER_BROKER and answer.code == ResponseCode.SUCCESS:
+        if answer.code in STORED:
+            self._succeeded(request, answer)
+
+    def _succeeded(self, request: RemotingCommand, answer: RemotingCommand) -> None:
+        is_shared = answer.opaque in self._shared
+        if request.code == RequestCode.REGISTER_BROKER or is_shared:
             self.is_registered = True
-        if request.code in SENDS and answer.code in STORED:
+        if request.code in SENDS and not is_shared:
             for message_id in answer.ext_fields["msgId"].split(","):
                 self.tally.stored[message_id] = request.body
