@@ -81,7 +81,7 @@ class ServerProcess:
         faulthandler.enable()
         raise_open_files()
         # Without a log file nothing is logged: what has to be on stderr is printed.
-        logging.lastResort = None
+        logging.lastResort = logging.NullHandler()
         try:
             logger = open_log(default_directory(), f"{self._kind.value}.log")
         except OSError as error:

@@ -214,6 +214,7 @@ def test_a_log_that_cannot_be_written_is_the_cause(run: Processes) -> None:
     blocked.write_text("")
     process = run.rmq("mqnamesrv", ROCKETMQ_LOG_DIR=str(blocked / "logs"))
     assert "the log cannot be written" in failure(process, "Name Server")
+    assert len(process.output) == 1, process.output
 
 
 def test_the_command_line_wins_over_the_file_and_the_environment_comes_last(run: Processes) -> None:
