@@ -205,7 +205,7 @@ class MasterReturn:
         config = self._config
         self._done(
             f"the store {config.store_path_root_dir} is empty, but slave {slave} of {config.broker_name} has"
-            f" {their_end} bytes of its log: rebuild this master with mqbroker --rebuild-from {slave}, or empty the"
+            f" {their_end} bytes of its log: start this master once with --rebuild-from {slave}, or empty the"
             " slave's store too"
         )
 

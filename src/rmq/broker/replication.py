@@ -109,8 +109,8 @@ class MasterReplication:
             Rebuild(self._context, self._client, rebuild_from, auth_copy=self._auth_copy).run(rebuilt)
         elif interrupted:
             done(
-                f"the rebuild of this store from {interrupted} has not ended, messages lack here: repeat"
-                f" mqbroker --rebuild-from {interrupted}"
+                f"the rebuild of this store from {interrupted} has not ended, messages lack here: start it"
+                f" with --rebuild-from {interrupted} again"
             )
         else:
             rebuilt("")

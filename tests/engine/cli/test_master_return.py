@@ -84,7 +84,7 @@ def test_a_master_without_its_disk_is_refused_and_then_rebuilt_from_its_slave(tm
         refused = pair.start(pair.master_conf)
         assert refused.wait() == 1
         said = "".join(refused.output)
-        assert f"rebuild this master with mqbroker --rebuild-from 127.0.0.1:{pair.slave_port}" in said
+        assert f"start this master once with --rebuild-from 127.0.0.1:{pair.slave_port}" in said
 
         pair.start_master("--rebuild-from", f"127.0.0.1:{pair.slave_port}")
         wait_for("the slave in sync", pair.is_in_sync)
