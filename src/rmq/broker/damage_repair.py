@@ -8,6 +8,7 @@ slave from the start, the damage that is known is looked at each PERIOD_MS, one 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import TYPE_CHECKING
 
 from ..store.errors import StoreError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .pair_log import PairLog
 
     Range = tuple[int, int]
+    Work = deque[tuple[Range, PairLog]]
 
 PERIOD_MS = 10_000
 
@@ -32,6 +34,7 @@ class DamageRepair:
     def __init__(self, store: MessageStore, reactor: Reactor, peers: Callable[[], list[PairLog]]) -> None:
         """peers: the other brokers of the pair that may be asked now."""
         self._mending = store.mending
+        self._reactor = reactor
         self._peers = peers
         self._round = Repeating(reactor, PERIOD_MS, self._look)
         self._hopeless: set[Range] = set()
@@ -45,7 +48,7 @@ class DamageRepair:
 
     def run(self, peers: list[PairLog], done: Callable[[], None]) -> None:
         """Ask these for every place that is damaged now, then call done."""
-        work = [(damage, peer) for damage in self._mending.damaged for peer in peers]
+        work = deque((damage, peer) for damage in self._mending.damaged for peer in peers)
         self._next(work, done)
 
     def _look(self) -> None:
@@ -57,15 +60,16 @@ class DamageRepair:
     def _over(self) -> None:
         self._is_busy = False
 
-    def _next(self, work: list[tuple[Range, PairLog]], done: Callable[[], None]) -> None:
-        if not work:
-            done()
-            return
-        (start, end), peer = work[0]
-        if (start, end) not in self._mending.damaged or end - start > READ_BYTES_MAX:
-            self._next(work[1:], done)
-            return
-        self._read(peer, start, end, b"", lambda data, why: self._take((start, end), data, why, work[1:], done))
+    def _next(self, work: Work, done: Callable[[], None]) -> None:
+        while work:
+            damage, peer = work.popleft()
+            if damage in self._mending.damaged and damage[1] - damage[0] <= READ_BYTES_MAX:
+                self._ask(damage, peer, work, done)
+                return
+        done()
+
+    def _ask(self, damage: Range, peer: PairLog, rest: Work, done: Callable[[], None]) -> None:
+        self._read(peer, *damage, b"", lambda data, why: self._take(damage, data, why, rest, done))
 
     def _read(self, peer: PairLog, start: int, end: int, before: bytes, done: Callable[[bytes, str], None]) -> None:
         """An answer ends where a file does."""
@@ -83,7 +87,7 @@ class DamageRepair:
         damage: Range,
         data: bytes,
         why: str,
-        rest: list[tuple[Range, PairLog]],
+        rest: Work,
         done: Callable[[], None],
     ) -> None:
         try:
@@ -94,4 +98,5 @@ class DamageRepair:
         if why and damage not in self._hopeless:
             self._hopeless.add(damage)
             _LOG.warning("bytes %d to %d of the log stay damaged for now: %s", *damage, why)
-        self._next(rest, done)
+        # Not at once: a peer that cannot be asked answers at once, and there may be thousands of ranges.
+        self._reactor.call_soon(lambda: self._next(rest, done))

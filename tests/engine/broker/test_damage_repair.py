@@ -110,3 +110,23 @@ def test_bytes_that_are_damaged_on_both_sides_stay_fenced(pair: Pair) -> None:
     pair.world.run_for(30_000)
     assert damaged(pair.master) == f"{offset}-{offset + size}"
     assert b"00000004" not in bodies(pair.master)
+
+
+def test_thousands_of_damaged_places_do_not_end_the_mending(pair: Pair) -> None:
+    """Nobody can be asked at first: a slave that starts while its master is away."""
+    pair.send(10)
+    offset, size = place(pair.slave, 4)
+    pair.master.kill()
+    pair.slave.stop()
+    pair.slave = pair.slave.start_again()
+    mending = pair.slave.controller.store.mending
+    for number in range(2000):
+        mending.note(1_000_000 + number * 100, 1_000_050 + number * 100)
+    pair.world.run_for(25_000)
+    mending.forget_from(1_000_000)
+    pair.slave.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    assert mending.check(offset, offset + size) == 1
+    pair.return_with(pair.master.disk)
+    pair.world.run_for(25_000)
+    assert mending.damaged == []
+    assert bodies(pair.slave) == bodies(pair.master)
