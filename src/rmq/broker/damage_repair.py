@@ -3,6 +3,10 @@
 
 A master asks its slaves before it serves (a lost message's number must not go to another one); after that, and on a
 slave from the start, the damage that is known is looked at each PERIOD_MS, one range at a time.
+
+The other log may have parted from the own one below the damage, and have messages of the same lengths there. So it is
+asked first whether the next intact record behind the damage is the same there: then everything below it is (see
+store/ha/log_comparison.py). Where it has none there, what lies just before the damage has to be the same.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ..store.errors import StoreError
+from ..store.ha.log_comparison import log_crc, telling_range
 from .pair_log import READ_BYTES_MAX
 from .repeating import Repeating
 
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..env import Reactor
     from ..store import MessageStore
+    from ..store.ha.log_comparison import LogState
     from .pair_log import PairLog
 
     Range = tuple[int, int]
@@ -33,6 +39,7 @@ _LOG = logging.getLogger("rmq.ha")
 class DamageRepair:
     def __init__(self, store: MessageStore, reactor: Reactor, peers: Callable[[], list[PairLog]]) -> None:
         """peers: the other brokers of the pair that may be asked now."""
+        self._store = store
         self._mending = store.mending
         self._reactor = reactor
         self._peers = peers
@@ -69,7 +76,38 @@ class DamageRepair:
         done()
 
     def _ask(self, damage: Range, peer: PairLog, rest: Work, done: Callable[[], None]) -> None:
-        self._read(peer, *damage, b"", lambda data, why: self._take(damage, data, why, rest, done))
+        def compared(why: str) -> None:
+            if why:
+                self._take(damage, b"", why, rest, done)
+            else:
+                self._read(peer, *damage, b"", lambda data, why: self._take(damage, data, why, rest, done))
+
+        try:
+            behind = self._mending.intact_behind(damage[1])
+            before = telling_range(self._store, self._store.min_physical_offset, damage[0])
+        except OSError as error:
+            compared(str(error))
+            return
+        self._compare(peer, [one for one in (behind, before) if one[0] < one[1]], compared)
+
+    def _compare(self, peer: PairLog, ranges: list[Range], done: Callable[[str], None]) -> None:
+        """done(""), or done(why the peer's bytes are of no use here). The first range that the peer has decides."""
+        if not ranges:
+            done("")
+            return
+        wanted, *others = ranges
+
+        def take(state: LogState | None, why: str) -> None:
+            if state is None:
+                done(why or "it cannot be asked for its log")
+            elif state.crc == log_crc(self._store, wanted):
+                done("")
+            elif state.crc < 0 and others:
+                self._compare(peer, others, done)
+            else:
+                done(f"the other log is not the same from {wanted[0]} to {wanted[1]}")
+
+        peer.ask(wanted, take)
 
     def _read(self, peer: PairLog, start: int, end: int, before: bytes, done: Callable[[bytes, str], None]) -> None:
         """An answer ends where a file does."""

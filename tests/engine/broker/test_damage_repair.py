@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.broker.test_master_return import Pair, bodies
 
+from rmq.remoting.codes import RequestCode
 from rmq.store.flush_service import QUEUE_CHECKPOINT_FILE
 
 if TYPE_CHECKING:
@@ -130,3 +131,28 @@ def test_thousands_of_damaged_places_do_not_end_the_mending(pair: Pair) -> None:
     pair.world.run_for(25_000)
     assert mending.damaged == []
     assert bodies(pair.slave) == bodies(pair.master)
+
+
+def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
+    """The slave has messages of the same lengths there, which the master has lost and written others in their place."""
+    pair.send(3)
+    pair.world.run_for(90_000)
+    pair.send(4)
+    disk = pair.lose_power()
+    pair.slave.stop()
+    pair.return_with(disk)
+    client = pair.master.client()
+    for number in range(4):
+        client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("TopicTest"), b"new%05d" % number)
+        pair.world.run_for(4_000)
+    written = bodies(pair.master)
+    offset, size = place(pair.master, 6)
+    pair.world.run_for(120_000)
+    pair.master.stop()
+    pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    pair.return_with(pair.master.disk)
+    assert bodies(pair.master) == written[:6]
+    assert damaged(pair.master) == f"{offset}-{offset + size}"
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(30_000)
+    assert bodies(pair.master) == written[:6]
