@@ -156,3 +156,5 @@ def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
     pair.slave = pair.slave.start_again()
     pair.world.run_for(30_000)
     assert bodies(pair.master) == written[:6]
+    assert bodies(pair.slave) == written[:6]
+    assert pair.slave.controller.store.tails_set_aside == 1
