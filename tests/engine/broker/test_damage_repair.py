@@ -158,3 +158,21 @@ def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
     assert bodies(pair.master) == written[:6]
     assert bodies(pair.slave) == written[:6]
     assert pair.slave.controller.store.tails_set_aside == 1
+
+
+@pytest.mark.parametrize("size", [b"\x00\x00\x00\x00", b"\x00\x00\x00\x64", b"\x00\x00\x20", b"\xff"])
+def test_a_slave_keeps_its_message_where_its_masters_has_a_damaged_size(pair: Pair, size: bytes) -> None:
+    """Its last one, so that the two ends are not the same. The master has not looked at it."""
+    pair.send(10)
+    before = bodies(pair.master)
+    pair.world.run_for(120_000)
+    offset, _ = place(pair.master, 9)
+    pair.slave.stop()
+    pair.master.disk.corrupt(LOG, offset, size)
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(30_000)
+    assert pair.slave.controller.store.tails_set_aside == 0
+    assert bodies(pair.slave) == bodies(pair.master) == before
+    pair.send(2)
+    assert damaged(pair.master) == damaged(pair.slave) == ""
+    assert bodies(pair.slave) == bodies(pair.master)
