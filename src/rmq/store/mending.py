@@ -77,6 +77,13 @@ class Mending:
         _, records = scan_forward(self._log, position, 1, until=self._log.written)
         return (records[0].physical_offset, records[0].physical_offset + records[0].size) if records else (0, 0)
 
+    def forget_before(self, physical_offset: int) -> None:
+        """Files below are removed."""
+        self._reader.forget_before(physical_offset)
+        if self.report is not None:
+            ranges = self.report.damaged_ranges
+            ranges[:] = [(max(start, physical_offset), end) for start, end in ranges if end > physical_offset]
+
     def forget_from(self, physical_offset: int) -> None:
         """The log was cut there."""
         if self.report is not None:

@@ -123,7 +123,7 @@ class MessageStore:
             index=self._index,
             is_busy=self._is_reading_or_syncing,
             on_measured=self._decide_accepting,
-            on_cleaned=self._reader.forget_before,
+            on_cleaned=self.mending.forget_before,
         )
         self._flush_callbacks: list[Callable[[int], None]] = []
 
