@@ -297,7 +297,8 @@ class CommitService:
             position = file_start + at
             if limit - at >= BLANK_BYTES and is_blank(view, at, files.file_size_bytes):
                 following = file_start + files.file_size_bytes
-            elif limit - at >= RECORD_MIN_BYTES:
+            elif limit - at >= RECORD_MIN_BYTES or (limit == files.file_size_bytes and at < limit):
+                # Less than a record can only be a file's end: its blank record is damaged.
                 following = self._behind_damage(view, at, file_start)
             else:
                 break
@@ -313,15 +314,12 @@ class CommitService:
         """Where to go on behind bytes at position `at` of view that are no whole record and no blank one; beyond what
         is written where that is not there yet."""
         position = file_start + at
-        size: int
-        size, _, _, _, _, own_position = _HEAD.unpack_from(view, at)
-        size_max = min(self._record_bytes_max, self._log.files.file_size_bytes - at)
-        is_head = RECORD_MIN_BYTES <= size <= size_max and own_position == position
-        if is_head and size > len(view) - at:
+        size = self._size_at(view, at, position)
+        if size > len(view) - at:
             return position + size
         found, _ = find_next(self._log.files, max(position, self._searched))
         following = self._log.written + 1 if found is None else found
-        if is_head:
+        if size:
             following = min(following, position + size)
         if following > self._log.written:
             # The next record may begin in the last bytes that are there.
@@ -330,6 +328,15 @@ class CommitService:
         log.error("commit log: bytes %d to %d came damaged from the master", position, following)
         self._on_damage(position, following)
         return following
+
+    def _size_at(self, view: memoryview, at: int, position: int) -> int:
+        """TOTALSIZE, where a record's head is there that can be right; else 0."""
+        if len(view) - at < RECORD_MIN_BYTES:
+            return 0
+        size: int
+        size, _, _, _, _, own_position = _HEAD.unpack_from(view, at)
+        size_max = min(self._record_bytes_max, self._log.files.file_size_bytes - at)
+        return size if RECORD_MIN_BYTES <= size <= size_max and own_position == position else 0
 
     def forget_from(self, physical_offset: int) -> None:
         """The log was cut there."""

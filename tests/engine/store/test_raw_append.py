@@ -7,8 +7,9 @@ import random
 from typing import Any
 
 import pytest
-from tests.engine.store.store_case import LOG_FILE_BYTES, StoreCase, message
+from tests.engine.store.store_case import LOG_FILE_BYTES, StoreCase, log_path, message
 
+from rmq.remoting.message import RECORD_MIN_BYTES
 from rmq.store import BrokerRole, GetStatus, PutStatus, StoreError
 
 
@@ -169,6 +170,28 @@ def test_what_came_damaged_is_passed_over_and_mended_later(at: int, damage: byte
     assert target.store.mending.damaged == [(start, start + len(true))]
     target.store.mending.mend((start, start + len(true)), true)
     assert [one for queue_id in range(3) for one in target.read_all("T", queue_id)] == everything
+
+
+@pytest.mark.parametrize("size_bytes", [40, 56, 72, 80])
+def test_a_damaged_end_of_a_file_is_passed_over(size_bytes: int) -> None:
+    """A blank record that is shorter than any record."""
+    source, target = StoreCase(), slave()
+    source.put_many(300, size_bytes=size_bytes)
+    messages = source.read_all()
+    ends = [one.physical_offset + one.store_size for one in messages]
+    end = next(
+        end
+        for end, following in zip(ends, messages[1:], strict=False)
+        if end < following.physical_offset < end + RECORD_MIN_BYTES
+    )
+    file_end = end - end % LOG_FILE_BYTES + LOG_FILE_BYTES
+    true = bytes(source.store.read_log(end, file_end - end))
+    source.disk.corrupt(log_path(file_end - LOG_FILE_BYTES), end % LOG_FILE_BYTES + 4, b"\xff")
+    feed(source, target, random.Random(1))
+    assert target.read_all() == messages
+    assert target.store.mending.damaged == [(end, file_end)]
+    target.store.mending.mend((end, file_end), true)
+    assert target.store.mending.damaged == []
 
 
 def test_full_disk_on_a_slave_appends_nothing_and_goes_on_later() -> None:
