@@ -318,9 +318,12 @@ class CommitService:
         if size > len(view) - at:
             return position + size
         found, _ = find_next(self._log.files, max(position, self._searched))
-        following = self._log.written + 1 if found is None else found
-        if size:
-            following = min(following, position + size)
+        if found is not None:
+            following = found
+        elif size and self._may_begin(view, at + size, position + size):
+            following = position + size
+        else:
+            following = self._log.written + 1
         if following > self._log.written:
             # The next record may begin in the last bytes that are there.
             self._searched = self._log.written - self._record_bytes_max
@@ -328,6 +331,11 @@ class CommitService:
         log.error("commit log: bytes %d to %d came damaged from the master", position, following)
         self._on_damage(position, following)
         return following
+
+    @staticmethod
+    def _may_begin(view: memoryview, at: int, position: int) -> bool:
+        """Where the written bytes end, or as much of a record's head is there as says its place."""
+        return at == len(view) or (len(view) - at >= _HEAD.size and _HEAD.unpack_from(view, at)[-1] == position)
 
     def _size_at(self, view: memoryview, at: int, position: int) -> int:
         """TOTALSIZE, where a record's head is there that can be right; else 0."""

@@ -145,6 +145,7 @@ def test_truncate_forgets_log_and_queues_and_goes_on() -> None:
         pytest.param(0, b"\x7f", id="size-beyond-any-record"),
         pytest.param(2, b"\x10", id="size-of-several-records"),
         pytest.param(1, b"\x03", id="size-into-the-next-file"),
+        pytest.param(2, b"\x00\x64", id="size-of-half-a-record"),
         pytest.param(8, b"\xff" * 30, id="no-head"),
         pytest.param(100, b"\xff", id="body"),
     ],
