@@ -282,7 +282,16 @@ class CommitService:
 
     # -- a slave's raw bytes
 
-    def _dispatch(self) -> None:
+    def dispatch_all(self) -> int:
+        """No more bytes come: a record that looks as if its rest were missing is passed over where others stand behind
+        it. Returns where the last whole one ends."""
+        self.commit_now()
+        self._dispatch(is_all=True)
+        touched, self._touched = self._touched, []
+        self._show(touched)
+        return self.dispatched
+
+    def _dispatch(self, *, is_all: bool = False) -> None:
         """Give the records that are whole now their units. The last one may be half there: its rest comes with the
         next bytes. What came damaged from the master is passed over, and mended from the pair later."""
         files = self._log.files
@@ -299,7 +308,7 @@ class CommitService:
                 following = file_start + files.file_size_bytes
             elif limit - at >= RECORD_MIN_BYTES or (limit == files.file_size_bytes and at < limit):
                 # Less than a record can only be a file's end: its blank record is damaged.
-                following = self._behind_damage(view, at, file_start)
+                following = self._behind_damage(view, at, file_start, is_all=is_all)
             else:
                 break
             if following > self._log.written:
@@ -310,12 +319,12 @@ class CommitService:
         if self._dispatcher.records:
             self._flush.last_store_timestamp_ms = self._dispatcher.last_store_timestamp_ms
 
-    def _behind_damage(self, view: memoryview, at: int, file_start: int) -> int:
+    def _behind_damage(self, view: memoryview, at: int, file_start: int, *, is_all: bool) -> int:
         """Where to go on behind bytes at position `at` of view that are no whole record and no blank one; beyond what
         is written where that is not there yet."""
         position = file_start + at
         size = self._size_at(view, at, position)
-        if size > len(view) - at:
+        if size > len(view) - at and not is_all:
             return position + size
         found, _ = find_next(self._log.files, max(position, self._searched))
         if found is not None:

@@ -247,6 +247,14 @@ class MessageStore:
             raise StoreError(self._failure or "the store is not running")
         self._commits.append_raw(physical_offset, data)
 
+    def end_raw(self) -> None:
+        """Blocking. No more raw bytes come: what was appended is readable as far as it is intact, and the log ends
+        behind its last whole record. May raise OSError."""
+        end = self._commits.dispatch_all()
+        if end < self._log.written:
+            log.warning("commit log: bytes %d to %d are no whole record", end, self._log.written)
+            self.truncate_to(end)
+
     def begin_rebuild(self, address: str) -> None:
         """Blocking. Remember over restarts that this store lacks what the broker at address has. May raise OSError."""
         self._disk.replace_file(self.config.root / REBUILD_FILE, address.encode())
