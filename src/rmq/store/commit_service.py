@@ -153,10 +153,10 @@ class CommitService:
         (self._to_wait if self._waits and messages[0].wait_store_ok else self._answers).append(waiter)
 
     def append_raw(self, physical_offset: int, data: bytes | memoryview) -> None:
-        """Raises StoreError unless physical_offset is the end."""
+        """Raises StoreError unless physical_offset is the end, or the log is empty."""
         commit_log = self._log
         if physical_offset != commit_log.position:
-            if commit_log.position or physical_offset % commit_log.files.file_size_bytes:
+            if commit_log.position > commit_log.min_offset or physical_offset % commit_log.files.file_size_bytes:
                 raise StoreError(f"raw bytes for {physical_offset} do not follow the log's end, {commit_log.position}")
             commit_log.files.remove_from(0)
             commit_log.open_at(physical_offset, flushed=physical_offset)

@@ -89,6 +89,17 @@ def test_empty_slave_begins_where_its_master_lets_it() -> None:
     assert (again.store.min_offset("T", 0), again.read_all()) == (first, wanted)
 
 
+def test_an_emptied_log_begins_anew_where_the_other_one_begins_by_now() -> None:
+    """A rebuild that is repeated when the slave has removed its oldest files."""
+    source, target = master(), slave()
+    for at in (LOG_FILE_BYTES, 2 * LOG_FILE_BYTES):
+        target.store.append_raw(at, source.store.read_log(at, 4000))
+        target.reactor.settle()
+        assert (target.store.min_physical_offset, target.store.max_physical_offset) == (at, at + 4000)
+        assert target.read_all()[0].physical_offset >= at
+        target.store.truncate_to(at)
+
+
 @pytest.mark.parametrize("clean", [True, False], ids=["clean-stop", "kill"])
 def test_slave_restarts_at_the_last_whole_record_without_walking_the_log(clean: bool) -> None:
     source, target = master(), slave()
