@@ -295,10 +295,15 @@ class MessageStore:
     def set_tail_aside(self, start: int, done: Callable[[str], None]) -> None:
         """A slave's log has parted from its master's at start, a record's end: copy what lies behind to `diverged/` (in
         a thread), then end the log there. done(what was done, or why not), never before this returns."""
+        count = self.tails_set_aside
 
         def copied(outcome: Path | BaseException) -> None:
             if isinstance(outcome, BaseException):
                 done(str(outcome))
+                return
+            if count != self.tails_set_aside:
+                # Asked for twice, as the line was lost during the copy: the log may have grown from there since.
+                done(f"the bytes behind {start} are kept in {outcome} too")
                 return
             end = self._log.written
             self.truncate_to(start)

@@ -147,6 +147,25 @@ def test_truncate_forgets_log_and_queues_and_goes_on() -> None:
     assert [target.read_all("T", one) for one in range(3)] == [source.read_all("T", one) for one in range(3)]
 
 
+def test_a_tail_that_is_set_aside_twice_is_cut_once() -> None:
+    """The line was lost during the copy: a second one begins, and ends when the slave follows again."""
+    source, target = master(), slave()
+    feed(source, target, random.Random(1))
+    cut = source.read_all()[40].physical_offset
+    told: list[str] = []
+    target.store.set_tail_aside(cut, told.append)
+    target.reactor.tick()
+    target.reactor.hold_blocking = True
+    target.store.set_tail_aside(cut, told.append)
+    target.reactor.settle()
+    assert (len(told), target.store.max_physical_offset) == (1, cut)
+    target.store.append_raw(cut, source.store.read_log(cut, 3000))
+    target.reactor.hold_blocking = False
+    target.reactor.settle()
+    assert (len(told), target.store.max_physical_offset) == (2, cut + 3000)
+    assert target.store.tails_set_aside == 1
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("at", "damage"),
