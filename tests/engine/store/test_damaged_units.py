@@ -98,6 +98,19 @@ def test_a_message_that_is_nowhere_is_searched_once_and_again_when_the_log_is_me
     assert [one.queue_offset for one in case.read_all()] == list(range(COUNT))
 
 
+def test_the_first_message_of_a_young_queue_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No neighbour says where the search begins, and the log is longer than what is searched."""
+    monkeypatch.setattr(unit_check, "SEARCH_BYTES_MAX", LOG_FILE_BYTES)
+    case = StoreCase()
+    case.put_many(300, "Older")
+    case.put_many(COUNT)
+    disk = case.stop()
+    set_unit(disk, 0, (8, 172, 0))
+    case = StoreCase(disk)
+    assert [one.queue_offset for one in case.read_all()] == list(range(COUNT))
+    assert case.store.mending.damaged == []
+
+
 def test_a_search_by_place_is_not_misled_by_a_damaged_unit() -> None:
     disk = filled()
     places = [unit_of(disk, number)[0] for number in range(COUNT)]
