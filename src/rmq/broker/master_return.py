@@ -284,21 +284,29 @@ class LogFetch:
 
     def _append(self, offset: int, part: bytes | None, why: str) -> None:
         if not part:
-            self._done(why)
+            self._over(why)
             return
         try:
             self._store.append_raw(offset, part)
         except StoreError as error:
-            self._done(str(error))
+            self._over(str(error))
             return
         # Behind the commit, which may have failed.
         self._reactor.call_soon(lambda: self._appended(offset + len(part)))
 
     def _appended(self, end: int) -> None:
         if self._store.max_physical_offset != end:
-            self._done("the log cannot be written")
+            self._over("the log cannot be written")
         else:
             self.from_offset(end)
+
+    def _over(self, why: str) -> None:
+        """What comes next are this master's own messages."""
+        try:
+            self._store.end_raw()
+        except OSError as error:
+            why = why or str(error)
+        self._done(why)
 
 
 def _log_end(body: bytes) -> int:

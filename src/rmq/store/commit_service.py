@@ -153,10 +153,10 @@ class CommitService:
         (self._to_wait if self._waits and messages[0].wait_store_ok else self._answers).append(waiter)
 
     def append_raw(self, physical_offset: int, data: bytes | memoryview) -> None:
-        """Raises StoreError unless physical_offset is the end."""
+        """Raises StoreError unless physical_offset is the end, or the log is empty."""
         commit_log = self._log
         if physical_offset != commit_log.position:
-            if commit_log.position or physical_offset % commit_log.files.file_size_bytes:
+            if commit_log.position > commit_log.min_offset or physical_offset % commit_log.files.file_size_bytes:
                 raise StoreError(f"raw bytes for {physical_offset} do not follow the log's end, {commit_log.position}")
             commit_log.files.remove_from(0)
             commit_log.open_at(physical_offset, flushed=physical_offset)
@@ -282,7 +282,16 @@ class CommitService:
 
     # -- a slave's raw bytes
 
-    def _dispatch(self) -> None:
+    def dispatch_all(self) -> int:
+        """No more bytes come: a record that looks as if its rest were missing is passed over where others stand behind
+        it. Returns where the last whole one ends."""
+        self.commit_now()
+        self._dispatch(is_all=True)
+        touched, self._touched = self._touched, []
+        self._show(touched)
+        return self.dispatched
+
+    def _dispatch(self, *, is_all: bool = False) -> None:
         """Give the records that are whole now their units. The last one may be half there: its rest comes with the
         next bytes. What came damaged from the master is passed over, and mended from the pair later."""
         files = self._log.files
@@ -297,8 +306,9 @@ class CommitService:
             position = file_start + at
             if limit - at >= BLANK_BYTES and is_blank(view, at, files.file_size_bytes):
                 following = file_start + files.file_size_bytes
-            elif limit - at >= RECORD_MIN_BYTES:
-                following = self._behind_damage(view, at, file_start)
+            elif limit - at >= RECORD_MIN_BYTES or (limit == files.file_size_bytes and at < limit):
+                # Less than a record can only be a file's end: its blank record is damaged.
+                following = self._behind_damage(view, at, file_start, is_all=is_all)
             else:
                 break
             if following > self._log.written:
@@ -309,20 +319,20 @@ class CommitService:
         if self._dispatcher.records:
             self._flush.last_store_timestamp_ms = self._dispatcher.last_store_timestamp_ms
 
-    def _behind_damage(self, view: memoryview, at: int, file_start: int) -> int:
+    def _behind_damage(self, view: memoryview, at: int, file_start: int, *, is_all: bool) -> int:
         """Where to go on behind bytes at position `at` of view that are no whole record and no blank one; beyond what
         is written where that is not there yet."""
         position = file_start + at
-        size: int
-        size, _, _, _, _, own_position = _HEAD.unpack_from(view, at)
-        size_max = min(self._record_bytes_max, self._log.files.file_size_bytes - at)
-        is_head = RECORD_MIN_BYTES <= size <= size_max and own_position == position
-        if is_head and size > len(view) - at:
+        size = self._size_at(view, at, position)
+        if size > len(view) - at and not is_all:
             return position + size
         found, _ = find_next(self._log.files, max(position, self._searched))
-        following = self._log.written + 1 if found is None else found
-        if is_head:
-            following = min(following, position + size)
+        if found is not None:
+            following = found
+        elif size and self._may_begin(view, at + size, position + size):
+            following = position + size
+        else:
+            following = self._log.written + 1
         if following > self._log.written:
             # The next record may begin in the last bytes that are there.
             self._searched = self._log.written - self._record_bytes_max
@@ -330,6 +340,20 @@ class CommitService:
         log.error("commit log: bytes %d to %d came damaged from the master", position, following)
         self._on_damage(position, following)
         return following
+
+    @staticmethod
+    def _may_begin(view: memoryview, at: int, position: int) -> bool:
+        """Where the written bytes end, or as much of a record's head is there as says its place."""
+        return at == len(view) or (len(view) - at >= _HEAD.size and _HEAD.unpack_from(view, at)[-1] == position)
+
+    def _size_at(self, view: memoryview, at: int, position: int) -> int:
+        """TOTALSIZE, where a record's head is there that can be right; else 0."""
+        if len(view) - at < RECORD_MIN_BYTES:
+            return 0
+        size: int
+        size, _, _, _, _, own_position = _HEAD.unpack_from(view, at)
+        size_max = min(self._record_bytes_max, self._log.files.file_size_bytes - at)
+        return size if RECORD_MIN_BYTES <= size <= size_max and own_position == position else 0
 
     def forget_from(self, physical_offset: int) -> None:
         """The log was cut there."""

@@ -175,7 +175,9 @@ class FlushService:
         ends = {key: (queue.first_stored, queue.max_offset) for key, queue in self._queues.table.items()}
         complete = self._complete_up_to()
         clean = clean and complete == self._log.written
-        return QueueCheckpoint(complete, tail_crc(self._log.files, complete), clean, ends, self._damaged())
+        # A copy: a thread writes it down later, and what is mended meanwhile has its units in no synced file yet.
+        damaged = list(self._damaged())
+        return QueueCheckpoint(complete, tail_crc(self._log.files, complete), clean, ends, damaged)
 
     def _take_index(self) -> IndexChanges | None:
         return None if self._index is None else self._index.take_changes(self._complete_up_to())

@@ -75,7 +75,8 @@ class LogRecovery:
         start = self._at_record(self._safe_start())
         self._report.start = start
         if self._hint is not None:
-            known = [one for one in self._hint.damaged if self._files.start <= one[0] and one[1] <= start]
+            first = self._files.start
+            known = [(max(one[0], first), one[1]) for one in self._hint.damaged if first < one[1] <= start]
             self._report.damaged_ranges += known
         self._cut_queues(start)
         end, clean = self._walk(start)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from .consume_queue import FILLER_SIZE
 from .errors import StoreError
+from .log_scan import scan_forward
 from .record import is_blank, scan_record
 
 if TYPE_CHECKING:
@@ -70,6 +71,18 @@ class Mending:
         """Look at the records of a range, the first of which begins at its start; how many places are damaged."""
         self._reader.check(start, end)
         return sum(first < end and start < last for first, last in self.damaged)
+
+    def intact_behind(self, position: int) -> Range:
+        """Where the first intact record at or behind position lies; an empty range where there is none."""
+        _, records = scan_forward(self._log, position, 1, until=self._log.written)
+        return (records[0].physical_offset, records[0].physical_offset + records[0].size) if records else (0, 0)
+
+    def forget_before(self, physical_offset: int) -> None:
+        """Files below are removed."""
+        self._reader.forget_before(physical_offset)
+        if self.report is not None:
+            ranges = self.report.damaged_ranges
+            ranges[:] = [(max(start, physical_offset), end) for start, end in ranges if end > physical_offset]
 
     def forget_from(self, physical_offset: int) -> None:
         """The log was cut there."""

@@ -16,6 +16,7 @@ from ..remoting.message import RECORD_MIN_BYTES
 from .config import BrokerRole
 from .consume_queue import FILLER_SIZE, UNIT, UNIT_BYTES
 from .get_message import BoundaryType, GetResult, GetStatus
+from .log_scan import find_next
 from .record import is_blank, scan_record
 from .unit_check import Unit, UnitCheck
 
@@ -204,8 +205,7 @@ class MessageReader:
         return bits, (physical_offset - file_start) // _BYTES_PER_BIT
 
     def check(self, start: int, end: int) -> None:
-        """Look at the records from start, where one begins, to end; damaged ones are fenced, as far as it can be seen
-        where the next one begins."""
+        """Look at the records from start, where one begins, to end; damaged ones are fenced. May raise OSError."""
         while start < min(end, self._log.written):
             file_start = self._log.files.start_of(start)
             file_end = file_start + self._log.files.file_size_bytes
@@ -217,12 +217,19 @@ class MessageReader:
             elif is_blank(view, at, file_end - file_start):
                 start = file_end
             else:
-                size = _size_at(view, at)
-                following = at + size
-                if not size or (following < len(view) and scan_record(view, following, len(view), file_start) is None):
-                    break
+                size = self._damaged_size(view, at, file_start)
                 self._fence(start, size)
                 start += size
+
+    def _damaged_size(self, view: memoryview, at: int, file_start: int) -> int:
+        """How long the bytes at position `at` are, where no intact record begins: as long as they say where the next
+        one begins behind them, else up to the next one, else all that is there."""
+        size = _size_at(view, at)
+        following = at + size
+        if size and (following == len(view) or scan_record(view, following, len(view), file_start) is not None):
+            return size
+        found, _ = find_next(self._log.files, file_start + at)
+        return (self._log.written if found is None else min(found, self._log.written)) - file_start - at
 
     def _fence(self, physical_offset: int, size: int) -> None:
         if physical_offset not in self.damaged:

@@ -123,7 +123,7 @@ class MessageStore:
             index=self._index,
             is_busy=self._is_reading_or_syncing,
             on_measured=self._decide_accepting,
-            on_cleaned=self._reader.forget_before,
+            on_cleaned=self.mending.forget_before,
         )
         self._flush_callbacks: list[Callable[[int], None]] = []
 
@@ -247,6 +247,14 @@ class MessageStore:
             raise StoreError(self._failure or "the store is not running")
         self._commits.append_raw(physical_offset, data)
 
+    def end_raw(self) -> None:
+        """Blocking. No more raw bytes come: what was appended is readable as far as it is intact, and the log ends
+        behind its last whole record. May raise OSError."""
+        end = self._commits.dispatch_all()
+        if end < self._log.written:
+            log.warning("commit log: bytes %d to %d are no whole record", end, self._log.written)
+            self.truncate_to(end)
+
     def begin_rebuild(self, address: str) -> None:
         """Blocking. Remember over restarts that this store lacks what the broker at address has. May raise OSError."""
         self._disk.replace_file(self.config.root / REBUILD_FILE, address.encode())
@@ -287,10 +295,15 @@ class MessageStore:
     def set_tail_aside(self, start: int, done: Callable[[str], None]) -> None:
         """A slave's log has parted from its master's at start, a record's end: copy what lies behind to `diverged/` (in
         a thread), then end the log there. done(what was done, or why not), never before this returns."""
+        count = self.tails_set_aside
 
         def copied(outcome: Path | BaseException) -> None:
             if isinstance(outcome, BaseException):
                 done(str(outcome))
+                return
+            if count != self.tails_set_aside:
+                # Asked for twice, as the line was lost during the copy: the log may have grown from there since.
+                done(f"the bytes behind {start} are kept in {outcome} too")
                 return
             end = self._log.written
             self.truncate_to(start)

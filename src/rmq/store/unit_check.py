@@ -117,7 +117,7 @@ class UnitCheck:
 
     def _bounds(self, queue: ConsumeQueue, queue_offset: int) -> tuple[int, int]:
         """Physical offsets between which the record must lie."""
-        start, end = self._log.min_offset, self._log.written
+        start, end = -1, self._log.written
         for before in range(queue_offset - 1, max(queue_offset - _NEIGHBOURS, queue.first_stored) - 1, -1):
             physical_offset, size, _ = queue.unit(before)
             record = self._own_record(queue, before, physical_offset) if size != FILLER_SIZE else None
@@ -129,6 +129,9 @@ class UnitCheck:
             if size != FILLER_SIZE and self._own_record(queue, after, physical_offset) is not None:
                 end = physical_offset
                 break
+        if start < 0:
+            # The first one of its queue may be anywhere in the log, most likely close to the next one.
+            start = max(self._log.min_offset, end - SEARCH_BYTES_MAX)
         return start, end
 
 

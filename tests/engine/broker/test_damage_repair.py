@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.broker.test_master_return import Pair, bodies
 
+from rmq.remoting.codes import RequestCode
 from rmq.store.flush_service import QUEUE_CHECKPOINT_FILE
 
 if TYPE_CHECKING:
@@ -110,3 +111,68 @@ def test_bytes_that_are_damaged_on_both_sides_stay_fenced(pair: Pair) -> None:
     pair.world.run_for(30_000)
     assert damaged(pair.master) == f"{offset}-{offset + size}"
     assert b"00000004" not in bodies(pair.master)
+
+
+def test_thousands_of_damaged_places_do_not_end_the_mending(pair: Pair) -> None:
+    """Nobody can be asked at first: a slave that starts while its master is away."""
+    pair.send(10)
+    offset, size = place(pair.slave, 4)
+    pair.master.kill()
+    pair.slave.stop()
+    pair.slave = pair.slave.start_again()
+    mending = pair.slave.controller.store.mending
+    for number in range(2000):
+        mending.note(1_000_000 + number * 100, 1_000_050 + number * 100)
+    pair.world.run_for(25_000)
+    mending.forget_from(1_000_000)
+    pair.slave.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    assert mending.check(offset, offset + size) == 1
+    pair.return_with(pair.master.disk)
+    pair.world.run_for(25_000)
+    assert mending.damaged == []
+    assert bodies(pair.slave) == bodies(pair.master)
+
+
+def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
+    """The slave has messages of the same lengths there, which the master has lost and written others in their place."""
+    pair.send(3)
+    pair.world.run_for(90_000)
+    pair.send(4)
+    disk = pair.lose_power()
+    pair.slave.stop()
+    pair.return_with(disk)
+    client = pair.master.client()
+    for number in range(4):
+        client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("TopicTest"), b"new%05d" % number)
+        pair.world.run_for(4_000)
+    written = bodies(pair.master)
+    offset, size = place(pair.master, 6)
+    pair.world.run_for(120_000)
+    pair.master.stop()
+    pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    pair.return_with(pair.master.disk)
+    assert bodies(pair.master) == written[:6]
+    assert damaged(pair.master) == f"{offset}-{offset + size}"
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(30_000)
+    assert bodies(pair.master) == written[:6]
+    assert bodies(pair.slave) == written[:6]
+    assert pair.slave.controller.store.tails_set_aside == 1
+
+
+@pytest.mark.parametrize("size", [b"\x00\x00\x00\x00", b"\x00\x00\x00\x64", b"\x00\x00\x20", b"\xff"])
+def test_a_slave_keeps_its_message_where_its_masters_has_a_damaged_size(pair: Pair, size: bytes) -> None:
+    """Its last one, so that the two ends are not the same. The master has not looked at it."""
+    pair.send(10)
+    before = bodies(pair.master)
+    pair.world.run_for(120_000)
+    offset, _ = place(pair.master, 9)
+    pair.slave.stop()
+    pair.master.disk.corrupt(LOG, offset, size)
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(30_000)
+    assert pair.slave.controller.store.tails_set_aside == 0
+    assert bodies(pair.slave) == bodies(pair.master) == before
+    pair.send(2)
+    assert damaged(pair.master) == damaged(pair.slave) == ""
+    assert bodies(pair.slave) == bodies(pair.master)

@@ -12,7 +12,8 @@ from tests.engine.broker.harness import Broker, NotStarted
 from tests.engine.fakes import FakeDisk, SimulatedCrash
 from tests.engine.namesrv.harness import ADDRESS, NameServer
 
-from rmq.broker.pair_log import HA_LOG_STATE, HA_READ_LOG
+from rmq.broker import master_return
+from rmq.broker.pair_log import HA_LOG_STATE, HA_READ_LOG, PairLogProcessor
 from rmq.broker.replication import MasterReplication
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.store.ha.ha_wire import encode_report
@@ -20,6 +21,7 @@ from rmq.store.ha.ha_wire import encode_report
 if TYPE_CHECKING:
     from rmq.broker.broker_config import SettingValue
     from rmq.env import Connection
+    from rmq.remoting.command import RemotingCommand
 
 NAMESRV = f"{ADDRESS[0]}:{ADDRESS[1]}"
 MASTER: dict[str, str | int | float | bool] = {
@@ -433,3 +435,46 @@ def test_a_report_of_what_nobody_has_acknowledges_nothing(pair: Pair) -> None:
     pair.world.run_for(3_100)
     answer = client.answer_to(sent)
     assert answer is not None and answer.code == ResponseCode.FLUSH_SLAVE_TIMEOUT
+
+
+def test_a_damaged_size_on_the_slave_costs_that_message_alone(pair: Pair) -> None:
+    """A size that says more than is there: the rest of that record might come with the next bytes."""
+    pair.send(10)
+    before = bodies(pair.master)
+    units = pair.slave.controller.store.units("TopicTest", 0, 4, 1)
+    assert units
+    pair.slave.disk.corrupt(Path("/store/commitlog/00000000000000000000"), units[0][0] + 1, b"\x02")
+    pair.master.kill()
+    pair.return_with(FakeDisk(), rebuild_from=SLAVE_ADDRESS)
+    assert bodies(pair.master) == before[:4]
+    pair.world.run_for(10_000)
+    pair.send(2)
+    assert [one.body for one in pair.master.client().pull("TopicTest", 4)] == [*before[5:], *before[:2]]
+
+
+def test_a_slave_that_goes_away_in_the_middle_of_a_record(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came of it would stand in the log for ever, before this master's own messages."""
+    monkeypatch.setattr(master_return, "READ_BYTES_MAX", 500)
+    pair.send(3)
+    pair.world.run_for(90_000)
+    pair.send(10)
+    asked: list[int] = []
+
+    def read(processor: PairLogProcessor, request: RemotingCommand, start: int, max_bytes: int) -> RemotingCommand:
+        asked.append(start)
+        if len(asked) > 1:
+            return request.response(ResponseCode.SYSTEM_ERROR, "the slave has stopped")
+        return true(processor, request, start, max_bytes)
+
+    true = PairLogProcessor._read
+    disk = pair.lose_power()
+    monkeypatch.setattr(PairLogProcessor, "_read", read)
+    pair.return_with(disk)
+    assert len(asked) > 1
+    monkeypatch.undo()
+    assert len(bodies(pair.master)) == 5
+    pair.world.run_for(30_000)
+    assert pair.slave.controller.store.tails_set_aside == 1
+    pair.send(2)
+    assert bodies(pair.slave) == bodies(pair.master)
+    assert len(bodies(pair.master)) == 7

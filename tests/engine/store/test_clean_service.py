@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tests.engine.fakes import FakeDisk
-from tests.engine.store.store_case import LOG_FILE_BYTES, StoreCase, log_path
+from tests.engine.store.store_case import LOG_FILE_BYTES, ROOT, StoreCase, log_path
 
-from rmq.store import GetStatus
+from rmq.store import GetStatus, StoreError
 from rmq.store.config import HOUR_MS
 
 ALL_HOURS = tuple(range(24))
@@ -86,3 +87,23 @@ def test_views_given_out_survive_the_removal_of_their_file() -> None:
     wait(case, 80)
     assert case.store.min_physical_offset > 0
     assert [bytes(frame) for frame in result.frames] == before
+
+
+def test_damage_goes_with_its_file() -> None:
+    """The pair's other broker may still have those bytes."""
+    case = aged()
+    hurt = case.read_all()[10]
+    start, end = hurt.physical_offset, hurt.physical_offset + hurt.store_size
+    true = bytes(case.store.read_log(start, end - start))
+    disk = case.kill()
+    disk.remove(ROOT / "queueCheckpoint.json")
+    disk.corrupt(log_path(), start + 8, b"\xff\xff\xff")
+    case = StoreCase(disk, delete_when_hours=ALL_HOURS, clean_resource_interval_ms=HOUR_MS)
+    file_end = 2 * LOG_FILE_BYTES
+    case.store.mending.note(file_end - 200, file_end + 200)
+    assert case.store.runtime_info()["damagedAt"] == f"{start}-{end};{file_end - 200}-{file_end + 200}"
+    while case.store.min_physical_offset < file_end:
+        wait(case, 1)
+    assert case.store.mending.damaged == [(file_end, file_end + 200)]
+    with pytest.raises(StoreError):
+        case.store.mending.mend((start, end), true)

@@ -14,6 +14,8 @@ from rmq.store.consume_queue import UNIT, UNIT_BYTES
 from rmq.store.log_scan import scan_forward
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.engine.fakes import FakeDisk
 
     from rmq.store import MessageToStore
@@ -94,6 +96,19 @@ def test_a_message_that_is_nowhere_is_searched_once_and_again_when_the_log_is_me
     disk.corrupt(log_path(), at, log[at : at + size])
     case.store.mending.mend((other_at, other_at + other_size), log[other_at : other_at + other_size])
     assert [one.queue_offset for one in case.read_all()] == list(range(COUNT))
+
+
+def test_the_first_message_of_a_young_queue_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No neighbour says where the search begins, and the log is longer than what is searched."""
+    monkeypatch.setattr(unit_check, "SEARCH_BYTES_MAX", LOG_FILE_BYTES)
+    case = StoreCase()
+    case.put_many(300, "Older")
+    case.put_many(COUNT)
+    disk = case.stop()
+    set_unit(disk, 0, (8, 172, 0))
+    case = StoreCase(disk)
+    assert [one.queue_offset for one in case.read_all()] == list(range(COUNT))
+    assert case.store.mending.damaged == []
 
 
 def test_a_search_by_place_is_not_misled_by_a_damaged_unit() -> None:
@@ -208,3 +223,34 @@ def test_a_mended_message_is_found_by_key_at_once_and_hides_no_other() -> None:
     case.reactor.run_for(70_000)
     case = StoreCase(case.kill())
     assert [found_by_key(case, number) for number in range(8)] == [1] * 8
+
+
+def test_a_checkpoint_that_is_being_written_knows_nothing_of_what_is_mended_meanwhile() -> None:
+    """Power is lost before the mended message's unit is synced: the place is still known as damaged."""
+    case = StoreCase()
+    results = case.put_many(COUNT)
+    start, end = results[30].physical_offset, results[31].physical_offset
+    record = bytes(case.store.read_log(start, end - start))
+    disk = case.kill()
+    disk.corrupt(log_path(), start + 90, b"\xff\xff")
+    disk.remove(ROOT / "queueCheckpoint.json")
+    case = StoreCase(disk, flush_thorough_interval_ms=1 << 40)
+    case.put_many(1)
+    disk.sync_directory(queue_path().parent)
+    observe = disk.observe
+
+    def mend_behind_the_queues_sync(operation: str, path: Path) -> None:
+        if operation == "datasync" and path == log_path():
+            disk.__dict__.pop("observe")
+            case.store.mending.mend((start, end), record)
+        observe(operation, path)
+
+    disk.__dict__["observe"] = mend_behind_the_queues_sync
+    case.reactor.run_until(lambda: case.store.mending.damaged == [])
+    case.reactor.settle()
+    case.reactor.crash()
+    disk.crash("all")
+    case = StoreCase(disk)
+    assert len(case.read_all()) == COUNT
+    case.store.mending.mend((start, end), record)
+    assert [one.queue_offset for one in case.read_all()] == list(range(COUNT + 1))

@@ -7,8 +7,9 @@ import random
 from typing import Any
 
 import pytest
-from tests.engine.store.store_case import LOG_FILE_BYTES, StoreCase, message
+from tests.engine.store.store_case import LOG_FILE_BYTES, StoreCase, log_path, message
 
+from rmq.remoting.message import RECORD_MIN_BYTES
 from rmq.store import BrokerRole, GetStatus, PutStatus, StoreError
 
 
@@ -88,6 +89,17 @@ def test_empty_slave_begins_where_its_master_lets_it() -> None:
     assert (again.store.min_offset("T", 0), again.read_all()) == (first, wanted)
 
 
+def test_an_emptied_log_begins_anew_where_the_other_one_begins_by_now() -> None:
+    """A rebuild that is repeated when the slave has removed its oldest files."""
+    source, target = master(), slave()
+    for at in (LOG_FILE_BYTES, 2 * LOG_FILE_BYTES):
+        target.store.append_raw(at, source.store.read_log(at, 4000))
+        target.reactor.settle()
+        assert (target.store.min_physical_offset, target.store.max_physical_offset) == (at, at + 4000)
+        assert target.read_all()[0].physical_offset >= at
+        target.store.truncate_to(at)
+
+
 @pytest.mark.parametrize("clean", [True, False], ids=["clean-stop", "kill"])
 def test_slave_restarts_at_the_last_whole_record_without_walking_the_log(clean: bool) -> None:
     source, target = master(), slave()
@@ -135,6 +147,25 @@ def test_truncate_forgets_log_and_queues_and_goes_on() -> None:
     assert [target.read_all("T", one) for one in range(3)] == [source.read_all("T", one) for one in range(3)]
 
 
+def test_a_tail_that_is_set_aside_twice_is_cut_once() -> None:
+    """The line was lost during the copy: a second one begins, and ends when the slave follows again."""
+    source, target = master(), slave()
+    feed(source, target, random.Random(1))
+    cut = source.read_all()[40].physical_offset
+    told: list[str] = []
+    target.store.set_tail_aside(cut, told.append)
+    target.reactor.tick()
+    target.reactor.hold_blocking = True
+    target.store.set_tail_aside(cut, told.append)
+    target.reactor.settle()
+    assert (len(told), target.store.max_physical_offset) == (1, cut)
+    target.store.append_raw(cut, source.store.read_log(cut, 3000))
+    target.reactor.hold_blocking = False
+    target.reactor.settle()
+    assert (len(told), target.store.max_physical_offset) == (2, cut + 3000)
+    assert target.store.tails_set_aside == 1
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("at", "damage"),
@@ -144,6 +175,7 @@ def test_truncate_forgets_log_and_queues_and_goes_on() -> None:
         pytest.param(0, b"\x7f", id="size-beyond-any-record"),
         pytest.param(2, b"\x10", id="size-of-several-records"),
         pytest.param(1, b"\x03", id="size-into-the-next-file"),
+        pytest.param(2, b"\x00\x64", id="size-of-half-a-record"),
         pytest.param(8, b"\xff" * 30, id="no-head"),
         pytest.param(100, b"\xff", id="body"),
     ],
@@ -169,6 +201,28 @@ def test_what_came_damaged_is_passed_over_and_mended_later(at: int, damage: byte
     assert target.store.mending.damaged == [(start, start + len(true))]
     target.store.mending.mend((start, start + len(true)), true)
     assert [one for queue_id in range(3) for one in target.read_all("T", queue_id)] == everything
+
+
+@pytest.mark.parametrize("size_bytes", [40, 56, 72, 80])
+def test_a_damaged_end_of_a_file_is_passed_over(size_bytes: int) -> None:
+    """A blank record that is shorter than any record."""
+    source, target = StoreCase(), slave()
+    source.put_many(300, size_bytes=size_bytes)
+    messages = source.read_all()
+    ends = [one.physical_offset + one.store_size for one in messages]
+    end = next(
+        end
+        for end, following in zip(ends, messages[1:], strict=False)
+        if end < following.physical_offset < end + RECORD_MIN_BYTES
+    )
+    file_end = end - end % LOG_FILE_BYTES + LOG_FILE_BYTES
+    true = bytes(source.store.read_log(end, file_end - end))
+    source.disk.corrupt(log_path(file_end - LOG_FILE_BYTES), end % LOG_FILE_BYTES + 4, b"\xff")
+    feed(source, target, random.Random(1))
+    assert target.read_all() == messages
+    assert target.store.mending.damaged == [(end, file_end)]
+    target.store.mending.mend((end, file_end), true)
+    assert target.store.mending.damaged == []
 
 
 def test_full_disk_on_a_slave_appends_nothing_and_goes_on_later() -> None:

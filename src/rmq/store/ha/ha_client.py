@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 # attempt a second costs nothing.
 RECONNECT_PAUSE_MS = 1000
 CONNECT_TIMEOUT_MS = 3000
-# Enough for the largest message to begin in it.
-VERIFY_BYTES = 64 * 1024
 # Reports and silence are looked at this often: fine enough for intervals of 5 and 20 s.
 TICK_MS = 500
 
@@ -199,8 +197,8 @@ class HaClient:
         if isinstance(end, BaseException):
             self.lost(link, str(end))
             return
-        until = min(end + VERIFY_BYTES, self._log.max_physical_offset)
-        self._master_log.ask((end, until), lambda state, why: self._verified(link, end, state, why), verify=True)
+        # The record that begins there, and no other: damage further on does not say that these bytes are the same.
+        self._master_log.ask((end, end + 1), lambda state, why: self._verified(link, end, state, why), verify=True)
 
     def _verified(self, link: _Link, end: int, state: LogState | None, why: str) -> None:
         if link is not self._link:
@@ -208,7 +206,7 @@ class HaClient:
         if state is None:
             self.lost(link, why or "it cannot be asked any more")
         elif state.damaged:
-            self.lost(link, f"its log is damaged behind {end}: waiting until that is mended")
+            self.lost(link, f"its log is damaged at {end}: waiting until that is mended")
         else:
             self._log.set_tail_aside(end, lambda kept: self.lost(link, kept))
 
