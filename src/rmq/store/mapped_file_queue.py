@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .errors import StoreError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAME_DIGITS = 20
+# Whatever a file is for, something stands at its beginning once it is begun.
+_HEAD_BYTES = 4096
 
 
 def file_name(offset: int) -> str:
@@ -56,10 +59,15 @@ class MappedFileQueue:
 
         known_end(start, end): up to where this range is known to be in use. A file that was cut behind that (by a copy
         that left out the zeros) gets its length back. An empty last file is the trace of a crash between making it and
-        giving it its length: it is removed."""
+        giving it its length, and a blank one behind a gap was made ahead of a log that was cut then: they are
+        removed."""
         found = self._names()
         if found and self._file(found[-1]).size() == 0 and not known_end(found[-1], found[-1] + self.file_size_bytes):
             self._forget(found.pop())
+        for start in self._behind_a_gap(found, known_end):
+            log.warning("%s is blank and was not begun: it is removed", self._path(start))
+            self._forget(start)
+            found.remove(start)
         self._make_directories(is_new=not found)
         for start in found:
             self._lengthen(start, known_end)
@@ -67,6 +75,16 @@ class MappedFileQueue:
             if fault:
                 raise StoreError(f"{self._path(start)}: {fault}")
             self.starts.append(start)
+
+    def _behind_a_gap(self, found: list[int], known_end: Callable[[int, int], int]) -> list[int]:
+        """The files behind the first gap, newest first, where none of them was begun; else none."""
+        size_bytes = self.file_size_bytes
+        for before, start in pairwise(found):
+            if start != before + size_bytes:
+                behind = [one for one in reversed(found) if one >= start]
+                is_known = known_end(before + size_bytes, found[-1] + size_bytes) > 0
+                return [] if is_known or any(any(self._file(one).pread(_HEAD_BYTES, 0)) for one in behind) else behind
+        return []
 
     def _lengthen(self, start: int, known_end: Callable[[int, int], int]) -> None:
         file = self._file(start)
@@ -161,8 +179,13 @@ class MappedFileQueue:
 
     def adopt(self, start: int, file: File) -> None:
         """Count a file that was made ahead, unless it has been counted meanwhile."""
-        if self.contains(start) or (self.starts and start != self.end):
+        if self.contains(start):
             file.close()
+            return
+        if self.starts and start != self.end:
+            # The log was cut meanwhile.
+            self._open[start] = file
+            self._forget(start)
             return
         self._open[start] = file
         self.starts.append(start)

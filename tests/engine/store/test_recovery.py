@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.engine.fakes import FakeDisk, SimulatedCrash
@@ -252,6 +252,32 @@ def test_empty_last_file_is_the_trace_of_a_crash() -> None:
     last = max(path for path in disk.files() if path.parent == log_path().parent)
     disk.open(last.with_name(f"{int(last.name) + LOG_FILE_BYTES:020d}"))
     assert read_after_restart(disk) == records
+
+
+@pytest.mark.parametrize("ahead", [2, 3])
+def test_files_that_were_made_ahead_of_a_log_that_was_cut_are_removed(ahead: int) -> None:
+    disk, records = filled()
+    last = max(path for path in disk.files() if path.parent == log_path().parent)
+    stray = [last.with_name(f"{int(last.name) + number * LOG_FILE_BYTES:020d}") for number in range(2, ahead + 1)]
+    for path in stray:
+        disk.open(path, size_bytes=LOG_FILE_BYTES)
+    assert read_after_restart(disk) == records
+    assert not set(stray) & set(disk.files())
+
+
+def test_log_that_is_cut_while_a_file_is_made_ahead_leaves_no_gap() -> None:
+    case = StoreCase()
+    records = case.put_many(200)
+    threads: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(case.reactor, "run_blocking", lambda work, done: threads.append((work, done)))
+        while not threads:
+            case.put(message(1))
+    ((make, made),) = threads
+    file = make()
+    case.store.truncate_to(records[10].physical_offset)
+    made(file)
+    assert [one.queue_offset for one in StoreCase(case.kill()).read_all()] == list(range(10))
 
 
 def test_missing_log_leaves_no_queue_behind() -> None:
