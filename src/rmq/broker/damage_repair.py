@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Work = deque[tuple[Range, PairLog]]
 
 PERIOD_MS = 10_000
+#: Held in memory and written in one go. The largest messages have 4 MiB.
+MEND_BYTES_MAX = 64 * 1024 * 1024
 
 _LOG = logging.getLogger("rmq.ha")
 
@@ -70,13 +72,15 @@ class DamageRepair:
     def _next(self, work: Work, done: Callable[[], None]) -> None:
         while work:
             damage, peer = work.popleft()
-            if damage in self._mending.damaged and damage[1] - damage[0] <= READ_BYTES_MAX:
+            if damage in self._mending.damaged:
                 self._ask(damage, peer, work, done)
                 return
         done()
 
     def _ask(self, damage: Range, peer: PairLog, rest: Work, done: Callable[[], None]) -> None:
         def compared(why: str) -> None:
+            if not why and damage[1] - damage[0] > MEND_BYTES_MAX:
+                why = f"more than {MEND_BYTES_MAX} bytes are not mended while the broker runs"
             if why:
                 self._take(damage, b"", why, rest, done)
             else:
@@ -118,7 +122,7 @@ class DamageRepair:
             else:
                 self._read(peer, start + len(part), end, before + part, done)
 
-        peer.read(start, end - start, take)
+        peer.read(start, min(end - start, READ_BYTES_MAX), take)
 
     def _take(
         self,

@@ -50,6 +50,7 @@ NAME_SERVERS_WITHIN_MS = 2_000
 NAME_SERVERS_PAUSE_MS = 250
 # A machine that had its power cut with this one is up by then, or is not coming back by itself.
 LOST_WITHIN_MS = 10_000
+READ_AGAIN_MAX, READ_AGAIN_MS = 3, 1_000
 
 _LOG = logging.getLogger("rmq.ha")
 
@@ -270,19 +271,25 @@ class MasterReturn:
 
 
 class LogFetch:
-    """Appends another broker's log to the own one, up to its last whole record."""
+    """Appends another broker's log to the own one, up to its last whole record. A read that fails is tried again: what
+    does not come now is set aside on the other broker later."""
 
     def __init__(self, context: BrokerContext, peer: PairLog, done: Done) -> None:
         self._store = context.store
         self._reactor = context.reactor
         self._peer = peer
         self._done = done
+        self._failures = 0
 
     def from_offset(self, offset: int) -> None:
         """offset: the own end, or where the other's log begins while the own one is empty."""
         self._peer.read(offset, READ_BYTES_MAX, lambda part, why: self._append(offset, part, why))
 
     def _append(self, offset: int, part: bytes | None, why: str) -> None:
+        if part is None and self._failures < READ_AGAIN_MAX:
+            self._failures += 1
+            self._reactor.call_later(READ_AGAIN_MS, lambda: self.from_offset(offset))
+            return
         if not part:
             self._over(why)
             return
@@ -298,6 +305,7 @@ class LogFetch:
         if self._store.max_physical_offset != end:
             self._over("the log cannot be written")
         else:
+            self._failures = 0
             self.from_offset(end)
 
     def _over(self, why: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.broker.test_master_return import Pair, bodies
 
+from rmq.broker import damage_repair
 from rmq.remoting.codes import RequestCode
 from rmq.store.flush_service import QUEUE_CHECKPOINT_FILE
 
@@ -64,7 +65,11 @@ def test_a_master_has_its_damaged_message_back_before_it_serves(pair: Pair, lost
     assert len(bodies(pair.master)) == 12
 
 
-def test_a_slave_has_its_damaged_message_back_from_its_master(pair: Pair) -> None:
+@pytest.mark.parametrize("read_bytes_max", [1 << 20, 64], ids=["in one piece", "in pieces"])
+def test_a_slave_has_its_damaged_message_back_from_its_master(
+    pair: Pair, read_bytes_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(damage_repair, "READ_BYTES_MAX", read_bytes_max)
     pair.send(10)
     offset, size = place(pair.slave, 4)
     pair.slave.kill()

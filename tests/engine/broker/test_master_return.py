@@ -452,6 +452,33 @@ def test_a_damaged_size_on_the_slave_costs_that_message_alone(pair: Pair) -> Non
     assert [one.body for one in pair.master.client().pull("TopicTest", 4)] == [*before[5:], *before[:2]]
 
 
+def test_a_read_that_fails_is_tried_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the whole has taken longer than a slave is waited for: else the master would serve without messages
+    that it has acknowledged, and the slave set them aside."""
+    monkeypatch.setattr(master_return, "READ_BYTES_MAX", 500)
+    monkeypatch.setattr(master_return, "LOST_WITHIN_MS", 0)
+    pair.send(3)
+    pair.world.run_for(90_000)
+    pair.send(10)
+    before = bodies(pair.master)
+    asked: list[int] = []
+
+    def read(processor: PairLogProcessor, request: RemotingCommand, start: int, max_bytes: int) -> RemotingCommand:
+        asked.append(start)
+        if len(asked) in (1, 3, 4):
+            return request.response(ResponseCode.SYSTEM_ERROR, "the disk is busy")
+        return true(processor, request, start, max_bytes)
+
+    true = PairLogProcessor._read
+    disk = pair.lose_power()
+    monkeypatch.setattr(PairLogProcessor, "_read", read)
+    pair.return_with(disk)
+    assert len(asked) > 5
+    assert bodies(pair.master) == before
+    pair.world.run_for(30_000)
+    assert pair.slave.controller.store.tails_set_aside == 0
+
+
 def test_a_slave_that_goes_away_in_the_middle_of_a_record(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """What came of it would stand in the log for ever, before this master's own messages."""
     monkeypatch.setattr(master_return, "READ_BYTES_MAX", 500)
