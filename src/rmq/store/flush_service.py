@@ -221,7 +221,10 @@ class FlushService:
             saved = index.write()
             queue_checkpoint = replace(queue_checkpoint, index=saved)
             if saved is not None and saved is index.checkpoint:
-                self.checkpoint.index_msg_timestamp_ms = index.full_file_timestamp_ms
+                self.checkpoint.index_msg_timestamp_ms = index.end_timestamp_ms
+                if index.is_behind:
+                    logics_ms = self.checkpoint.logics_msg_timestamp_ms
+                    self.checkpoint.logics_msg_timestamp_ms = min(logics_ms, index.end_timestamp_ms)
         try:
             self._disk.replace_file(root / QUEUE_CHECKPOINT_FILE, queue_checkpoint.encode())
             self._disk.replace_file(root / CHECKPOINT_FILE, self.checkpoint.encode())

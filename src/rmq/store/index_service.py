@@ -358,13 +358,14 @@ class IndexService:
             complete_up_to = min(complete_up_to, self._behind_from)
         self._is_saving = True
         files = {file.path.name: file.header.encode() for file in self._files}
-        full = [file.header.end_timestamp_ms for file in self._files if file.is_full]
+        ends = [file.header.end_timestamp_ms for file in self._files]
         return IndexChanges(
             self,
             IndexCheckpoint(complete_up_to, files),
             [file.take_changes() for file in self._unsaved],
             self._cuts,
-            max(full, default=0),
+            max(ends, default=0),
+            is_behind=self._behind_from is not None,
         )
 
     def save(self, changes: IndexChanges) -> IndexCheckpoint | None:
@@ -464,8 +465,10 @@ class IndexChanges:
     """None: a thread is writing other changes now."""
     files: list[tuple[File, list[tuple[int, bytes]]]]
     cuts: int
-    full_file_timestamp_ms: int = 0
-    """Store time of the last record in a full file: Apache's indexMsgTimestamp."""
+    end_timestamp_ms: int = 0
+    """Store time of the newest record in a file."""
+    is_behind: bool = False
+    """Some records that are newer are in no file yet."""
 
     def write(self) -> IndexCheckpoint | None:
         """Blocking; an error of the disk is the index's own affair. Returns what a later start may trust."""

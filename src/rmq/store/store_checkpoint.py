@@ -5,12 +5,14 @@
 |---|---|---|
 | 0 | 8 | physicMsgTimestamp: last record flushed |
 | 8 | 8 | logicsMsgTimestamp: last record whose consume queue unit is flushed |
-| 16 | 8 | indexMsgTimestamp |
+| 16 | 8 | indexMsgTimestamp: newest record of the index files that are flushed |
 | 24 | 8 | masterFlushedOffset |
 | 32 | 8 | confirmPhyOffset |
 
-Apache's recovery starts 3 s before the smaller of the first two. Ours has the queue checkpoint, which names offsets;
-this file is written so that Apache can take the store over.
+Apache's recovery starts 3 s before the smaller of the first two, and makes units and keys anew from there; index files
+with records newer than indexMsgTimestamp it deletes (its own is that of the last full file: what the one behind it has
+of older records is in no index then). Ours has the queue checkpoint, which names offsets; this file is written so that
+Apache can take the store over, with logicsMsgTimestamp held back while the index is behind.
 """
 
 from __future__ import annotations

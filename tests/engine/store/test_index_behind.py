@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.engine.store.index_case import assert_all_found, checkpoint_gone, found, index_files, put_keyed
-from tests.engine.store.store_case import LOG_FILE_BYTES, StoreCase, log_path
+from tests.engine.store.store_case import LOG_FILE_BYTES, ROOT, StoreCase, log_path
 
 from rmq.store import commit_service, index_service
 from rmq.store.config import BrokerRole
+from rmq.store.store_checkpoint import StoreCheckpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,10 @@ def killed_without_checkpoint(numbers: range) -> tuple[FakeDisk, dict[int, int]]
     return disk, offsets
 
 
+def checkpoint_of(disk: FakeDisk) -> StoreCheckpoint:
+    return StoreCheckpoint.decode(disk.read_bytes(ROOT / "checkpoint"))
+
+
 def test_start_does_not_wait_for_the_index_and_a_query_does(small_steps: None) -> None:
     disk, offsets = killed_without_checkpoint(range(300))
     case = StoreCase(disk)
@@ -39,6 +44,16 @@ def test_start_does_not_wait_for_the_index_and_a_query_does(small_steps: None) -
     assert index_files(disk) == []
     assert found(case, "k299") == [offsets[299]]
     assert_all_found(case, offsets)
+
+
+def test_apache_is_told_to_read_the_log_from_where_the_index_ends(small_steps: None) -> None:
+    """Whatever this broker's start has taken into its queues: keys are made anew by Apache only where it reads."""
+    disk, _ = killed_without_checkpoint(range(300))
+    case = StoreCase(disk)
+    assert checkpoint_of(disk).logics_msg_timestamp_ms == 0
+    case.reactor.run_for(70_000)
+    checkpoint = checkpoint_of(disk)
+    assert checkpoint.logics_msg_timestamp_ms == checkpoint.index_msg_timestamp_ms > 0
 
 
 def test_messages_that_come_meanwhile_are_added_in_the_order_of_the_log(small_steps: None) -> None:
