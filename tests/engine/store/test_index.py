@@ -231,7 +231,9 @@ def test_index_that_is_switched_on_later_has_the_messages_of_before() -> None:
 
 def test_full_file_is_followed_by_another_and_both_are_searched() -> None:
     case = StoreCase()
-    offsets = put_keyed(case, range(310))
+    offsets = put_keyed(case, range(300))
+    case.reactor.run_for(1_000)
+    offsets |= put_keyed(case, range(300, 310))
     assert_all_found(case, offsets)
     files = index_files(case.disk)
     assert len(files) == 4
