@@ -4,6 +4,7 @@ the order."""
 
 from __future__ import annotations
 
+import errno
 import logging
 import struct
 from typing import TYPE_CHECKING, TypeVarTuple
@@ -45,6 +46,7 @@ _HEAD = struct.Struct(">iiii4xqq")
 # A slave that is behind its master by more than it reads at a time gets its next bytes in such pieces; one that keeps
 # up, a few messages.
 BULK_BYTES = 128 * 1024
+NO_ROOM_PAUSE_MS = 1_000
 
 
 class CommitService:
@@ -94,6 +96,7 @@ class CommitService:
         self._scheduled = False
         self._raw = False
         self._is_refusing = False
+        self._lacks_room = False
         self._dispatcher = RecordDispatcher(queues, index=index, refused=self._refused)
         """For what a master sends."""
         self._touched: list[ConsumeQueue] = []
@@ -206,7 +209,7 @@ class CommitService:
         self._is_refusing = False
         was_raw, self._raw = self._raw, False
         if was_raw:
-            self._dispatch()
+            self._dispatch_if_there_is_room()
         elif self._log.written > start:
             self.dispatched = self._log.written
             self._flush.last_store_timestamp_ms = self._now_ms
@@ -281,6 +284,36 @@ class CommitService:
             return None
 
     # -- a slave's raw bytes
+
+    def _dispatch_if_there_is_room(self) -> None:
+        """The log has its bytes. Where the disk is too full for their units, these are made when there is space."""
+        before = self.dispatched
+        try:
+            self._dispatch()
+            for queue in self._touched:
+                queue.reserve()
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                self._on_failed(error)
+                return
+            if not self._lacks_room:
+                log.error("consume queues: the records from %d on cannot be shown now: %s", before, error)
+            self._lacks_room = True
+            for queue in (*self._touched, *self._dispatcher.take_touched()):
+                queue.roll_back()
+            self._touched.clear()
+            self.dispatched = before
+            if self._index is not None:
+                self._index.leave_behind(before)
+            self._reactor.call_later(NO_ROOM_PAUSE_MS, self._try_again)
+        else:
+            self._lacks_room = False
+
+    def _try_again(self) -> None:
+        if self._lacks_room:
+            self._raw = True
+            if not self._scheduled:
+                self._begin()
 
     def dispatch_all(self) -> int:
         """No more bytes come: a record that looks as if its rest were missing is passed over where others stand behind

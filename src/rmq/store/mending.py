@@ -60,7 +60,7 @@ class Mending:
 
     def note(self, start: int, end: int) -> None:
         """No record stands from start to end."""
-        if self.report is not None:
+        if self.report is not None and (start, end) not in self.report.damaged_ranges:
             insort(self.report.damaged_ranges, (start, end))
 
     def named(self) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from typing import Any
 
@@ -237,3 +238,22 @@ def test_full_disk_on_a_slave_appends_nothing_and_goes_on_later() -> None:
     target.disk.heal()
     feed(source, target, random.Random(3))
     assert target.read_all() == source.read_all()
+
+
+@pytest.mark.parametrize("what", ["reserve", "open"])
+def test_disk_too_full_for_units_hides_them_until_there_is_space(what: str) -> None:
+    source, target = master(900), slave()
+    target.store.append_raw(0, source.store.read_log(0, 1000))
+    target.reactor.settle()
+    target.disk.fail(what, errno.ENOSPC, path_contains="/consumequeue/", times=10_000)
+    feed(source, target, random.Random(1))
+    target.reactor.run_for(5_000)
+    assert target.fatal == []
+    assert target.store.max_physical_offset == source.store.max_physical_offset
+    assert len(target.read_all()) < len(source.read_all())
+    target.disk.heal()
+    target.reactor.run_for(2_000)
+    for queue_id in range(3):
+        assert target.read_all("T", queue_id) == source.read_all("T", queue_id)
+    again = StoreCase(target.kill(), broker_role=BrokerRole.SLAVE, broker_id=1)
+    assert again.read_all() == source.read_all()
