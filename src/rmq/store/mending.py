@@ -140,7 +140,8 @@ class Mending:
         """Give the record its unit: the filler that holds its place, or the next one."""
         queue = self._queues.find(record)
         if queue is not None and queue.first_stored <= record.queue_offset < queue.next_offset:
-            if queue.size_of(record.queue_offset) == FILLER_SIZE:
+            # Behind max_offset: a message of this tick has the number now.
+            if record.queue_offset < queue.max_offset and queue.size_of(record.queue_offset) == FILLER_SIZE:
                 tags_code = self._queues.tags_code(queue, record)
                 queue.replace(record.queue_offset, record.physical_offset, record.size, tags_code)
                 queue.correct_min_offset(self._log.min_offset)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.engine.fakes import FakeDisk
 
-    from rmq.store import MessageToStore
+    from rmq.store import MessageToStore, PutResult
     from rmq.store.commit_log import CommitLog
     from rmq.store.query_message import QueryMessageResult
     from rmq.store.record import ScannedRecord
@@ -254,3 +254,22 @@ def test_a_checkpoint_that_is_being_written_knows_nothing_of_what_is_mended_mean
     assert len(case.read_all()) == COUNT
     case.store.mending.mend((start, end), record)
     assert [one.queue_offset for one in case.read_all()] == list(range(COUNT + 1))
+
+
+def test_a_number_that_a_new_message_takes_in_this_tick_is_not_given_back() -> None:
+    case = StoreCase()
+    results = case.put_many(5)
+    start, end = results[4].physical_offset, case.store.max_physical_offset
+    case.put_many(1, "Other")
+    record = bytes(case.store.read_log(start, end - start))
+    disk = case.kill()
+    disk.remove(ROOT / "queueCheckpoint.json")
+    disk.corrupt(log_path(), start + 20, b"\xff" * 8)
+    again = StoreCase(disk)
+    assert again.store.mending.damaged == [(start, end)]
+    done: list[PutResult] = []
+    again.store.put(message(7), done.append)
+    again.store.mending.mend((start, end), record)
+    again.reactor.settle()
+    assert [one.queue_offset for one in done] == [4]
+    assert again.read_all()[4].physical_offset > start
