@@ -6,7 +6,8 @@ slave from the start, the damage that is known is looked at each PERIOD_MS, one 
 
 The other log may have parted from the own one below the damage, and have messages of the same lengths there. So it is
 asked first whether the next intact record behind the damage is the same there: then everything below it is (see
-store/ha/log_comparison.py). Where it has none there, what lies just before the damage has to be the same.
+store/ha/log_comparison.py). Where it has none there, what lies just before the damage has to be the same, and what it
+has of the damaged bytes is taken, up to its end.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class DamageRepair:
                 done(why or "it cannot be asked for its log")
             elif state.crc == log_crc(self._store, wanted):
                 done("")
-            elif state.crc < 0 and others:
+            elif state.crc < 0:
                 self._compare(peer, others, done)
             else:
                 done(f"the other log is not the same from {wanted[0]} to {wanted[1]}")

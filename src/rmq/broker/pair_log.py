@@ -33,7 +33,8 @@ HA_LOG_STATE = 540_011
 HA_READ_LOG = 540_012
 HA_DELETED_TOPICS = 540_013
 
-ANSWER = ("minOffset", "maxOffset", "wholeOffset", "crc", "damaged")
+ANSWER = ("minOffset", "maxOffset", "wholeOffset", "crc", "damaged", "damagedTo")
+_WHERE_VERIFIED = ("damaged", "damagedTo")
 
 TIMEOUT_MS = 3_000
 #: A frame has at most 16 MiB.
@@ -76,6 +77,7 @@ class PairLogProcessor:
         }
         if request.ext_fields.get("verify") == "true" and state["crc"] >= 0:
             state["damaged"] = store.mending.check(*wanted)
+            state["damagedTo"] = store.mending.end_of_damage(wanted[0])
         return request.response(ResponseCode.SUCCESS, ext_fields={name: str(value) for name, value in state.items()})
 
     def _read(self, request: RemotingCommand, start: int, max_bytes: int) -> RemotingCommand:
@@ -102,7 +104,7 @@ class PairLog:
                 return
             fields = answer.ext_fields
             try:
-                state = LogState._make(int(fields.get(name, "0" if name == "damaged" else "")) for name in ANSWER)
+                state = LogState._make(int(fields.get(name, "0" if name in _WHERE_VERIFIED else "")) for name in ANSWER)
             except ValueError:
                 answered(None, f"{self._address()} gave no state of its log")
             else:

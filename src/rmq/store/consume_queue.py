@@ -178,6 +178,13 @@ class ConsumeQueue:
             self._files.write(queue_offset * UNIT_BYTES, unit)
             self._dirty.add(self._files.start_of(queue_offset * UNIT_BYTES))
 
+    def place_fillers(self, queue_offset: int, physical_offset: int) -> None:
+        """The fillers from queue_offset on that have no place, as those in front of a queue, are behind a message now:
+        they get its end for one, so that places ascend."""
+        while queue_offset < self.max_offset and self.unit(queue_offset)[:2] == (0, FILLER_SIZE):
+            self.replace(queue_offset, physical_offset, FILLER_SIZE, 0)
+            queue_offset += 1
+
     # -- units that were found on the disk
 
     def is_unchecked(self, queue_offset: int) -> bool:

@@ -72,6 +72,10 @@ class Mending:
         self._reader.check(start, end)
         return sum(first < end and start < last for first, last in self.damaged)
 
+    def end_of_damage(self, position: int) -> int:
+        """Where the known damage ends that position is in; 0 where it is in none."""
+        return max((end for start, end in self.damaged if start <= position < end), default=0)
+
     def intact_behind(self, position: int) -> Range:
         """Where the first intact record at or behind position lies; an empty range where there is none."""
         _, records = scan_forward(self._log, position, 1, until=self._log.written)
@@ -91,9 +95,10 @@ class Mending:
             ranges[:] = [one for one in ranges if one[0] < physical_offset]
 
     def mend(self, damage: Range, data: bytes) -> None:
-        """Put data where the damage is. Raises StoreError where it cannot be taken; nothing is changed then."""
+        """Put data where the damage is, or where it begins, as far as there is data: the rest stays damaged then.
+        Raises StoreError where it cannot be taken; nothing is changed then."""
         start, end = damage
-        if damage not in self.damaged or len(data) != end - start:
+        if damage not in self.damaged or not 0 < len(data) <= end - start:
             raise StoreError(f"{len(data)} bytes are not what lacks from {start} to {end}")
         records = self._records_in(start, data)
         self._write(start, data)
@@ -108,7 +113,9 @@ class Mending:
                 for record in records:
                     self._index.add_late(record)
         self.mended += 1
-        log.warning("commit log: bytes %d to %d are whole again, %d messages", start, end, len(records))
+        if start + len(data) < end:
+            self.note(start + len(data), end)
+        log.warning("commit log: bytes %d to %d are whole again, %d messages", start, start + len(data), len(records))
 
     def _records_in(self, start: int, data: bytes) -> list[ScannedRecord]:
         view = memoryview(data)
@@ -144,6 +151,7 @@ class Mending:
             if record.queue_offset < queue.max_offset and queue.size_of(record.queue_offset) == FILLER_SIZE:
                 tags_code = self._queues.tags_code(queue, record)
                 queue.replace(record.queue_offset, record.physical_offset, record.size, tags_code)
+                queue.place_fillers(record.queue_offset + 1, record.physical_offset + record.size)
                 queue.correct_min_offset(self._log.min_offset)
             return
         try:

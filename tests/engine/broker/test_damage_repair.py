@@ -31,6 +31,15 @@ def place(broker: Broker, queue_offset: int) -> tuple[int, int]:
     return units[0][0], units[0][1]
 
 
+def readable(broker: Broker) -> list[bytes]:
+    """What a consumer gets, over the gaps."""
+    client = broker.client()
+    found: dict[int, bytes] = {}
+    for offset in range(broker.controller.store.max_offset("TopicTest", 0)):
+        found |= {one.queue_offset: one.body for one in client.pull("TopicTest", offset)}
+    return [found[offset] for offset in sorted(found)]
+
+
 def damaged(broker: Broker) -> str:
     return broker.controller.store.runtime_info()["damagedAt"]
 
@@ -163,6 +172,53 @@ def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
     assert bodies(pair.master) == written[:6]
     assert bodies(pair.slave) == written[:6]
     assert pair.slave.controller.store.tails_set_aside == 1
+
+
+def test_a_slave_does_not_wait_where_its_own_bytes_cannot_be_what_lacks(pair: Pair) -> None:
+    """The first message that the two logs do not have in common is damaged on the master as well."""
+    pair.send(3)
+    pair.world.run_for(90_000)
+    pair.send(4)
+    disk = pair.lose_power()
+    pair.slave.stop()
+    pair.return_with(disk)
+    client = pair.master.client()
+    for number in range(6):
+        client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("TopicTest"), b"another%05d" % number)
+        pair.world.run_for(4_000)
+    written = readable(pair.master)
+    offset, size = place(pair.master, 3)
+    pair.world.run_for(120_000)
+    pair.master.stop()
+    pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    pair.return_with(pair.master.disk)
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(30_000)
+    assert pair.slave.controller.store.tails_set_aside == 1
+    assert readable(pair.master) == readable(pair.slave) == [*written[:3], *written[4:]]
+
+
+@pytest.mark.parametrize("kept", [1, 5])
+def test_what_the_slave_has_of_the_damaged_bytes_is_taken(pair: Pair, kept: int) -> None:
+    """Its log ends in the middle of them; with one message it has nothing before them that could be compared."""
+    pair.send(kept)
+    pair.world.run_for(3_000)
+    pair.slave.stop()
+    client = pair.master.client()
+    for number in range(4):
+        client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("TopicTest"), b"more%05d" % number)
+        pair.world.run_for(4_000)
+    written = readable(pair.master)
+    offset, size = place(pair.master, kept - 1)
+    pair.world.run_for(120_000)
+    pair.master.kill()
+    pair.master.disk.remove(Path("/store") / QUEUE_CHECKPOINT_FILE)
+    # Two messages, the slave's last one and the next: no head is left of either.
+    pair.master.disk.corrupt(LOG, offset, bytes(size + 150))
+    pair.return_with(pair.master.disk)
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(30_000)
+    assert readable(pair.master) == readable(pair.slave) == [*written[:kept], *written[kept + 1 :]]
 
 
 @pytest.mark.parametrize("size", [b"\x00\x00\x00\x00", b"\x00\x00\x00\x64", b"\x00\x00\x20", b"\xff"])

@@ -33,6 +33,7 @@ LOG = Path("/store/commitlog")
 FLUSHED_MS = 25_000
 #: A slave has seen its master's state, and the reverse.
 SETTLED_MS = 6_000
+HOURS_KEPT = 24 * 365
 #: Half of a rebuild's writes are done with fewer than this.
 REBUILD_WRITES_MAX = 60
 
@@ -233,7 +234,8 @@ class Machines:
         others = ";".join(one for one in self.hosts if one != host)
         names = f"{ADDRESS[0]}:{ADDRESS[1]}"
         here: Settings = {"brokerIP1": host, "brokerIP2": host, "bindAddress": host, "namesrvAddr": names}
-        here |= {"haPeers": others, "listenPort": PORT, "slaveReadEnable": True}
+        # Clocks jump by ten days, which makes nothing old while a broker runs; one that starts has the time it is told.
+        here |= {"haPeers": others, "listenPort": PORT, "slaveReadEnable": True, "fileReservedTime": HOURS_KEPT}
         if host == MASTER:
             return {**here, **self.plan.master, "brokerId": 0}
         return {**here, **self.plan.slave, "brokerRole": "SLAVE", "brokerId": self.hosts.index(host)}

@@ -273,3 +273,31 @@ def test_a_number_that_a_new_message_takes_in_this_tick_is_not_given_back() -> N
     again.reactor.settle()
     assert [one.queue_offset for one in done] == [4]
     assert again.read_all()[4].physical_offset > start
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 0, 1), (1, 0, 2)])
+def test_the_first_messages_of_a_queue_are_there_as_soon_as_they_are_mended(order: tuple[int, int, int]) -> None:
+    """Whatever lies behind them is still damaged."""
+    case = StoreCase()
+    for _ in range(6):
+        case.put_many(1)
+        case.put_many(1, "Other")
+    everything = case.read_all()
+    disk = case.kill()
+    disk.remove(ROOT / "queueCheckpoint.json")
+    log = disk.read_bytes(log_path())
+    for one in everything[:3]:
+        disk.corrupt(log_path(), one.physical_offset + 20, b"\xff\xff")
+    again = StoreCase(disk)
+    mended: list[int] = []
+    for number in order:
+        start, end = (
+            everything[number].physical_offset,
+            everything[number].physical_offset + everything[number].store_size,
+        )
+        again.store.mending.mend((start, end), log[start:end])
+        mended.append(number)
+        again.reactor.run_for(70_000)
+        assert again.read_all() == [everything[one] for one in sorted([*mended, 3, 4, 5])]
+        again = StoreCase(again.kill())
+        assert again.read_all() == [everything[one] for one in sorted([*mended, 3, 4, 5])]

@@ -38,7 +38,7 @@ from .address import format_address, parse_address
 from .ha_follower import HaFollower
 from .ha_runtime_info import HaClientRuntimeInfo, HaRuntimeInfo
 from .ha_wire import HaProtocolError
-from .log_comparison import LogComparison
+from .log_comparison import HEAD_BYTES, LogComparison, log_crc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,10 +205,25 @@ class HaClient:
             return
         if state is None:
             self.lost(link, why or "it cannot be asked any more")
-        elif state.damaged:
-            self.lost(link, f"its log is damaged at {end}: waiting until that is mended")
+        elif not state.damaged:
+            self._log.set_tail_aside(end, lambda kept: self.lost(link, kept))
+        elif 0 < state.damaged_to < self._log.max_physical_offset:
+            # A log that has parted there is of no use for the mending. What comes next tells, where the master has it.
+            wanted = (state.damaged_to, min(state.damaged_to + HEAD_BYTES, self._log.max_physical_offset))
+            self._master_log.ask(wanted, lambda state, _: self._seen_behind(link, end, wanted, state), verify=True)
+        else:
+            self._wait_for_mending(link, end)
+
+    def _seen_behind(self, link: _Link, end: int, wanted: tuple[int, int], state: LogState | None) -> None:
+        if link is not self._link:
+            return
+        if state is None or state.crc < 0 or state.damaged or state.crc == log_crc(self._log, wanted):
+            self._wait_for_mending(link, end)
         else:
             self._log.set_tail_aside(end, lambda kept: self.lost(link, kept))
+
+    def _wait_for_mending(self, link: _Link, end: int) -> None:
+        self.lost(link, f"its log is damaged at {end}: waiting until that is mended")
 
     def _follow(self, link: _Link) -> None:
         """Ask for the log from the own end on."""

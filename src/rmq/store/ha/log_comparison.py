@@ -32,7 +32,7 @@ RANGE_BYTES_MAX = 16 * 1024 * 1024
 _MAGIC = b"\xda\xa3\x20"
 _MAGIC_POSITION = 4
 _PLACE_POSITION = 28
-_HEAD_BYTES = 64
+HEAD_BYTES = 64
 _SEARCH_BYTES = 64 * 1024
 
 Range = tuple[int, int]
@@ -49,6 +49,8 @@ class LogState(NamedTuple):
     """CRC-32 of the range asked about; -1 where that is not all there."""
     damaged: int = 0
     """Records in it that are damaged there, where that was asked for: they are being mended."""
+    damaged_to: int = 0
+    """Where the damage ends that its first byte is in; 0 where that byte is in none, or nobody asked."""
 
 
 class PeerLog(Protocol):
@@ -109,14 +111,14 @@ def find_common_end(own: ReplicatedLog, peer: LogState) -> Generator[Range, bool
 def telling_range(own: ReplicatedLog, low: int, end: int) -> Range:
     """From the start of the last record whose head lies in [low, end) to the end: same bytes there are the same log.
     From low on where there is none: that is the start of a file, as a rule."""
-    upper = end - _HEAD_BYTES + 1
+    upper = end - HEAD_BYTES + 1
     while upper > low and end - upper < RANGE_BYTES_MAX - _SEARCH_BYTES:
         lower = max(low, upper - _SEARCH_BYTES)
-        data = _read(own, lower, upper + _HEAD_BYTES - 1)
+        data = _read(own, lower, upper + HEAD_BYTES - 1)
         at = len(data)
         while (at := data.rfind(_MAGIC, 0, at + len(_MAGIC) - 1)) >= 0:
             start = at - _MAGIC_POSITION
-            if start >= 0 and len(data) - start >= _HEAD_BYTES and _place_of(data, start) == lower + start:
+            if start >= 0 and len(data) - start >= HEAD_BYTES and _place_of(data, start) == lower + start:
                 return lower + start, end
         upper = lower
     return max(low, end - RANGE_BYTES_MAX), end
