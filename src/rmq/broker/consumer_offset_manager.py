@@ -14,7 +14,7 @@ from ..remoting.bodies import ConsumerOffsetSerializeWrapper, DataVersion
 from .durable_table import DurableTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..env import Reactor
     from .broker_config import BrokerConfig
@@ -138,6 +138,11 @@ class ConsumerOffsetManager:
 
     def remove_group(self, group: str) -> None:
         self._remove(lambda key: key[1] == group)
+
+    def remove_names(self, names: Iterable[str]) -> None:
+        """`topic@group`, as a slave's master names them."""
+        gone = {_key(name) for name in names}
+        self._remove(lambda key: key in gone)
 
     def merge(self, offset_table: Mapping[str, Mapping[int, int]]) -> None:
         """Set these offsets (`topic@group` -> queue id -> queue offset), as a slave takes them from its master; others
