@@ -54,6 +54,9 @@ BATCH = 64
 #: Apache's DELAY_FOR_A_WHILE: pause after a message could not be delivered.
 RETRY_MS = 100
 
+#: Pause after the disk could not be read.
+READ_RETRY_MS = 1_000
+
 #: What all of TIMER_KEYS begin with.
 _TIMER_MARK = "TIMER_DE"
 
@@ -172,7 +175,12 @@ class ScheduleMessageService:
         level.timer = None
         if not self._is_running:
             return
-        found = self._store.get(SCHEDULE_TOPIC, level.number - 1, level.queue_offset, BATCH)
+        try:
+            found = self._store.get(SCHEDULE_TOPIC, level.number - 1, level.queue_offset, BATCH)
+        except OSError as error:
+            log.warning("delayed messages of level %d cannot be read: %s", level.number, error)
+            self._set_timer(level, READ_RETRY_MS)
+            return
         if not found.message_count:
             at = self._within_queue(level.number, max(level.queue_offset, found.next_begin_offset))
             if at != level.queue_offset:

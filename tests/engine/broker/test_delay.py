@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.broker.harness import Broker, Client
+from tests.engine.broker.harness import Broker, Client, failing
 
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.message import parse_offset_message_id
@@ -165,6 +165,13 @@ def test_level_goes_on_behind_messages_whose_files_are_gone(broker: Broker, clie
     broker.world.run_for(60_000)
     assert delivered(broker) == 2
     assert bodies(client)[0][:1] == b"2"
+
+
+def test_level_goes_on_after_its_queue_could_not_be_read_once(broker: Broker, client: Client) -> None:
+    client.send("T", b"x", "DELAY\x011\x02")
+    failing(broker, "get", "SCHEDULE_TOPIC_XXXX")
+    broker.world.run_for(5_000)
+    assert bodies(client) == [b"x"]
 
 
 def test_slave_delivers_nothing_by_itself() -> None:

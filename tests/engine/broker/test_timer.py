@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.broker.harness import Broker, Client
+from tests.engine.broker.harness import Broker, Client, failing
 
 from rmq.remoting.bodies import TimerMetricsSerializeWrapper
 from rmq.remoting.codes import RequestCode, ResponseCode
@@ -363,3 +363,10 @@ def test_lost_timer_log_is_made_again_of_messages_that_are_a_turn_of_the_wheel_a
     last = again.start_again({"timerStopEnqueue": False})
     last.world.run_for(100_000)
     assert bodies(last.client()) == [b"first", b"second"]
+
+
+def test_timed_message_comes_although_its_queue_could_not_be_read_once(broker: Broker, client: Client) -> None:
+    failing(broker, "units", TIMER_TOPIC)
+    client.send("T", b"x", "TIMER_DELAY_SEC\x011\x02")
+    broker.world.run_for(5_000)
+    assert bodies(client) == [b"x"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.broker.harness import PORT, Broker, Client
+from tests.engine.broker.harness import PORT, Broker, Client, failing
 from tests.engine.fakes import FakeDisk
 from tests.engine.remoting.golden import FILES
 
@@ -552,3 +552,10 @@ def test_half_message_that_can_have_no_copy_stops_no_other(broker: Broker, clien
     assert [check.ext_fields["tranStateTableOffset"] for check in asked] == [sent.ext_fields["queueOffset"]]
     assert len({check.ext_fields["msgId"] for check in checks(other)}) == 101
     assert end_from_check(other, asked[0], ROLLBACK) == ResponseCode.SUCCESS
+
+
+def test_checks_go_on_after_the_half_queue_could_not_be_read_once(broker: Broker, client: Client) -> None:
+    half(client)
+    failing(broker, "get", HALF)
+    rounds(client, 3)
+    assert checks(client)

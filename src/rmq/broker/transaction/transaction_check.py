@@ -161,7 +161,12 @@ class TransactionCheck:
             self._is_walking = False
             return
         start = self._service.table.half_offset
-        found = self._store.get(TRANS_HALF_TOPIC, HALF_QUEUE_ID, start, BATCH)
+        try:
+            found = self._store.get(TRANS_HALF_TOPIC, HALF_QUEUE_ID, start, BATCH)
+        except OSError as error:
+            log.warning("half messages from %d on cannot be read, once more in the next round: %s", start, error)
+            self._end()
+            return
         if found.next_begin_offset <= start:
             self._end()
             return
