@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..env import Reactor
     from .broker_config import BrokerConfig
-    from .durable_table import ConfigFile
+    from .durable_table import ConfigFile, Persisted
 
 SEPARATOR = "@"
 
@@ -133,8 +133,12 @@ class ConsumerOffsetManager:
     def queues(self, group: str, topic: str) -> Mapping[int, int]:
         return self._committed.get((topic, group), {})
 
-    def remove_topic(self, topic: str) -> None:
+    def remove_topic(self, topic: str, done: Persisted | None = None) -> None:
+        """done: when no crash brings them back, for a topic that is made anew with that name."""
         self._remove(lambda key: key[0] == topic)
+        if done is not None:
+            self._dirty = False
+            self._table.persist(done)
 
     def remove_group(self, group: str) -> None:
         self._remove(lambda key: key[1] == group)
