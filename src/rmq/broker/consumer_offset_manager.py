@@ -14,11 +14,11 @@ from ..remoting.bodies import ConsumerOffsetSerializeWrapper, DataVersion
 from .durable_table import DurableTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..env import Reactor
     from .broker_config import BrokerConfig
-    from .durable_table import ConfigFile
+    from .durable_table import ConfigFile, Persisted
 
 SEPARATOR = "@"
 
@@ -133,11 +133,20 @@ class ConsumerOffsetManager:
     def queues(self, group: str, topic: str) -> Mapping[int, int]:
         return self._committed.get((topic, group), {})
 
-    def remove_topic(self, topic: str) -> None:
+    def remove_topic(self, topic: str, done: Persisted | None = None) -> None:
+        """done: when no crash brings them back, for a topic that is made anew with that name."""
         self._remove(lambda key: key[0] == topic)
+        if done is not None:
+            self._dirty = False
+            self._table.persist(done)
 
     def remove_group(self, group: str) -> None:
         self._remove(lambda key: key[1] == group)
+
+    def remove_names(self, names: Iterable[str]) -> None:
+        """`topic@group`, as a slave's master names them."""
+        gone = {_key(name) for name in names}
+        self._remove(lambda key: key in gone)
 
     def merge(self, offset_table: Mapping[str, Mapping[int, int]]) -> None:
         """Set these offsets (`topic@group` -> queue id -> queue offset), as a slave takes them from its master; others

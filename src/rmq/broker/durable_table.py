@@ -3,7 +3,8 @@
 
 A change is made in memory first; `persist(done)` asks for a write and calls done when a write that holds the change
 has reached the disk. While one write runs, all further changes wait for one next write, so a storm of new topics costs
-few writes.
+few writes. A write that fails (the disk is full) is told to those who wait, and is tried again until the file holds
+what the memory does: nobody else may ever ask for it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..env import Reactor
+    from ..env import Reactor, Timer
 
     #: Called on the loop with None, or with why the table could not be written.
     Persisted = Callable[[Exception | None], None]
 
 T = TypeVar("T")
+
+#: Pause before a table that could not be written is written again.
+RETRY_MS = 5_000
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ class DurableTable:
         self._waiting_for_flush: list[Callable[[], None]] = []
         self._wanted = False
         self._writing = False
+        self._retry: Timer | None = None
 
     def load(self, read: Callable[[Any], T] | None = None) -> T | Any | None:
         """The stored value, None for a store without one; `read` makes the table of it and may raise BodyError. Blocks;
@@ -85,6 +90,8 @@ class DurableTable:
             self._waiting_for_flush.append(again)
             return False
         self._wanted = False
+        if self._retry is not None:
+            self._retry.cancel()
         self._file.persist(self._snapshot())
         return True
 
@@ -102,6 +109,7 @@ class DurableTable:
         fault = result if isinstance(result, Exception) else None
         if fault is not None:
             log.error("a configuration table could not be written: %s", fault)
+            self._retry = self._reactor.call_later(RETRY_MS, self.persist)
         for done in waiting:
             done(fault)
         flushes, self._waiting_for_flush = self._waiting_for_flush, []

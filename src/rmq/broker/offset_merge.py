@@ -4,6 +4,7 @@
 | the master's offset of a queue, compared | taken |
 |---|---|
 | is below what the same master said last | the master's: an administrator has reset it |
+| is not there, and was before | gone here too: topic or group was deleted, and may be made anew |
 | else | the higher of the master's and the slave's own |
 
 The slave's own is higher when consumers have committed to it while its master was away; Apache's slave forgets that
@@ -30,6 +31,10 @@ class OffsetMerge:
     def forget(self) -> None:
         """The line to the master was interrupted."""
         self._said = {}
+
+    def gone(self, master: OffsetTable) -> list[str]:
+        """Before `merge`: what the same master had and has no more."""
+        return [key for key in self._said if key not in master]
 
     def merge(self, master: OffsetTable, own: Callable[[str], Mapping[int, int]]) -> OffsetTable:
         """What changes here: the queues whose offset is to be another than own(key) has."""

@@ -9,7 +9,8 @@ for each level is enough:
     idle               message arrived     timer for its deliver time
     waiting            timer               deliver what is due, up to BATCH messages
     delivering         all are stored      offset moves on; next batch, or waiting, or idle
-    delivering         one is refused      offset stands at it; again after RETRY_MS
+    delivering         one is refused      offset stands at it; it alone again after RETRY_MS
+    delivering         it can never be     named in the log and passed over: what comes after it must not wait for ever
 
 The offset of each level is in delayOffset.json. After a crash what was delivered since its last write is delivered
 again (at least once, as on Apache; the file is written each 10 s there too).
@@ -26,9 +27,14 @@ from typing import TYPE_CHECKING, Any
 from ..remoting.bodies import DataVersion, DelayOffsetSerializeWrapper
 from ..remoting.message import RecordError, decode_records
 from ..remoting.message_const import PROPERTY_REAL_QUEUE_ID, PROPERTY_REAL_TOPIC, TIMER_KEYS
-from ..remoting.message_properties import decode_properties, encode_properties
+from ..remoting.message_properties import (
+    CRC_PROPERTY_BYTES,
+    PROPERTIES_MAX_BYTES,
+    decode_properties,
+    encode_properties,
+)
 from ..remoting.topic_names import SCHEDULE_TOPIC
-from ..store.put_message import MessageToStore, put_again
+from ..store.put_message import HOPELESS, MessageToStore, put_again
 from .durable_table import DurableTable
 from .message_properties import without_crc
 
@@ -47,6 +53,9 @@ BATCH = 64
 
 #: Apache's DELAY_FOR_A_WHILE: pause after a message could not be delivered.
 RETRY_MS = 100
+
+#: Pause after the disk could not be read.
+READ_RETRY_MS = 1_000
 
 #: What all of TIMER_KEYS begin with.
 _TIMER_MARK = "TIMER_DE"
@@ -166,9 +175,18 @@ class ScheduleMessageService:
         level.timer = None
         if not self._is_running:
             return
-        found = self._store.get(SCHEDULE_TOPIC, level.number - 1, level.queue_offset, BATCH)
+        try:
+            found = self._store.get(SCHEDULE_TOPIC, level.number - 1, level.queue_offset, BATCH)
+        except OSError as error:
+            log.warning("delayed messages of level %d cannot be read: %s", level.number, error)
+            self._set_timer(level, READ_RETRY_MS)
+            return
         if not found.message_count:
-            level.queue_offset = self._within_queue(level.number, level.queue_offset)
+            at = self._within_queue(level.number, max(level.queue_offset, found.next_begin_offset))
+            if at != level.queue_offset:
+                # The files of those before are gone: what is left must not wait for the next message to come.
+                self._move(level, at)
+                self._set_timer(level, 0)
             return
         try:
             messages = decode_records(b"".join(found.frames), check_crc=False)
@@ -181,7 +199,7 @@ class ScheduleMessageService:
         # A clock that was set back makes a later one due first: it waits, or the offset would pass those before it.
         due = list(takewhile(lambda message: self._deliver_time_ms(level, message, now_ms) <= now_ms, messages))
         if due:
-            _Delivery(self, level, due).start(self._store)
+            _Delivery(self, level, due).put(self._store)
         else:
             if level.number not in self._offsets:
                 self._move(level, level.queue_offset)
@@ -195,12 +213,19 @@ class ScheduleMessageService:
     def stored(self, message: MessageExt, result: PutResult) -> None:
         self._count_delivered(message.properties.get(PROPERTY_REAL_TOPIC, message.topic), result.size)
 
-    def delivered(self, level: _Level, next_offset: int, *, all_stored: bool) -> None:
+    def delivered(self, level: _Level, next_offset: int) -> None:
         """By a delivery that is over: everything before next_offset is in its real queue."""
         level.is_delivering = False
         self._move(level, next_offset)
         if self._is_running:
-            self._set_timer(level, 0 if all_stored else RETRY_MS)
+            self._set_timer(level, 0)
+
+    def refused(self, level: _Level, delivery: _Delivery, first_open: int) -> None:
+        """By a delivery some of which is refused, the first of it at first_open."""
+        level.is_delivering = False
+        self._move(level, first_open)
+        if self._is_running:
+            self._set_timer(level, RETRY_MS, lambda: delivery.put(self._store))
 
     def _move(self, level: _Level, queue_offset: int) -> None:
         level.queue_offset = queue_offset
@@ -210,44 +235,64 @@ class ScheduleMessageService:
         if self._updates % self._version_step == 0:
             self.data_version = self.data_version.next_version(self._clock.now_ms())
 
-    def _set_timer(self, level: _Level, delay_ms: int | None) -> None:
+    def _set_timer(self, level: _Level, delay_ms: int | None, work: Callable[[], None] | None = None) -> None:
         if level.timer is not None:
             level.timer.cancel()
-        level.timer = None if delay_ms is None else self._reactor.call_later(delay_ms, lambda: self._deliver(level))
+        run = work or partial(self._deliver, level)
+        level.timer = None if delay_ms is None else self._reactor.call_later(delay_ms, run)
 
 
 class _Delivery:
-    """Some due messages of one level on their way into their real queues, in order."""
+    """Some due messages of one level on their way into their real queues, in order. What is stored is not put once
+    more while others of them are refused: their consumers would get it again with each try."""
 
     def __init__(self, service: ScheduleMessageService, level: _Level, messages: list[MessageExt]) -> None:
         self._service = service
         self._level = level
         self._messages = messages
+        self._end = messages[-1].queue_offset + 1
         self._answers = 0
-        self._refused_at = len(messages)
+        self._refused: list[MessageExt] = []
 
-    def start(self, store: MessageStore) -> None:
+    def put(self, store: MessageStore) -> None:
+        self._level.timer = None
         self._level.is_delivering = True
-        for index, message in enumerate(self._messages):
-            store.put(real_message(message), partial(self._stored, index))
+        self._answers = 0
+        self._refused = []
+        for message in self._messages:
+            store.put(real_message(message), partial(self._stored, message))
 
-    def _stored(self, index: int, result: PutResult) -> None:
+    def _stored(self, message: MessageExt, result: PutResult) -> None:
         self._answers += 1
         if result.status.is_stored:
-            self._service.stored(self._messages[index], result)
+            self._service.stored(message, result)
+        elif result.status in HOPELESS:
+            # A limit is lower than when it was sent.
+            log.error(
+                "delayed message %d of level %d (at %d of the commit log) cannot be stored and is passed over: %s",
+                message.queue_offset,
+                self._level.number,
+                message.physical_offset,
+                result.status.name,
+            )
         else:
-            self._refused_at = min(self._refused_at, index)
+            self._refused.append(message)
         if self._answers < len(self._messages):
             return
-        all_stored = self._refused_at == len(self._messages)
-        first_open = (
-            self._messages[-1].queue_offset + 1 if all_stored else self._messages[self._refused_at].queue_offset
-        )
-        self._service.delivered(self._level, first_open, all_stored=all_stored)
+        if self._refused:
+            self._messages = sorted(self._refused, key=lambda one: one.queue_offset)
+            self._service.refused(self._level, self, self._messages[0].queue_offset)
+        else:
+            self._service.delivered(self._level, self._end)
 
 
 def real_message(message: MessageExt) -> MessageToStore:
-    """What is stored when the delay is over. Its properties still name level and real topic, as Apache leaves them."""
+    """What is stored when the delay is over. Its properties still name level and real topic, as Apache leaves them,
+    except where there is no room: an engine that writes no checksum into them has left none for ours."""
     properties = without_crc(message.properties)
     topic = properties.get(PROPERTY_REAL_TOPIC, message.topic)
-    return put_again(message, topic, int(properties.get(PROPERTY_REAL_QUEUE_ID, "0")), properties)
+    queue_id = int(properties.get(PROPERTY_REAL_QUEUE_ID, "0"))
+    if len(encode_properties(properties).encode("utf-8", "replace")) > PROPERTIES_MAX_BYTES - CRC_PROPERTY_BYTES - 1:
+        properties.pop(PROPERTY_REAL_TOPIC, None)
+        properties.pop(PROPERTY_REAL_QUEUE_ID, None)
+    return put_again(message, topic, queue_id, properties)

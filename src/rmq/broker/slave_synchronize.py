@@ -77,7 +77,7 @@ class SlaveSynchronize:
         groups: SubscriptionGroupManager,
         offsets: ConsumerOffsetManager,
         whole_tables: Mapping[RequestCode, TakeTable],
-        take_deleted_topics: TakeTable = lambda _: None,
+        take_deleted_topics: Callable[[bytes], list[str]] = lambda _: [],
         auth_copy: AuthMetadataCopy | None = None,
     ) -> None:
         self._client = client
@@ -187,7 +187,12 @@ class SlaveSynchronize:
 
     def _take_deletions(self, answer: RemotingCommand) -> None:
         self._are_deletions_due = False
-        self._take_deleted_topics(answer.body)
+        deleted = self._take_deleted_topics(answer.body)
+        for topic in deleted:
+            self._offsets.remove_topic(topic)
+        if deleted:
+            # A topic of that name may be there again: its offsets are the master's alone.
+            self._forget_offsets()
 
     def _take_groups(self, version: DataVersion, pages: list[SubscriptionGroupWrapper]) -> None:
         groups = {name: group for page in pages for name, group in page.subscription_group_table.items()}
@@ -217,6 +222,9 @@ class SlaveSynchronize:
         self._reactor.run_blocking(lambda: ConsumerOffsetSerializeWrapper.decode(answer.body), done)
 
     def _merge_offsets(self, master: ConsumerOffsetSerializeWrapper) -> None:
+        gone = self._offset_merge.gone(master.offset_table)
+        if gone:
+            self._offsets.remove_names(gone)
         changes = self._offset_merge.merge(master.offset_table, self._own_offsets)
         if changes:
             self._offsets.merge(changes)

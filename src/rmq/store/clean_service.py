@@ -129,8 +129,15 @@ class CleanService:
             self._take(outcome)
             self._on_measured()
             if not self._is_busy():
-                self.clean()
+                self._clean_some()
         self._arm()
+
+    def _clean_some(self) -> None:
+        """A disk that cannot be read now may be the next time; until then it goes on being measured."""
+        try:
+            self.clean()
+        except OSError as error:
+            log.warning("old files cannot be looked at: %s", error)
 
     def clean_at_any_hour(self) -> None:
         """Asked for by an administrator: begin now if that can be."""
@@ -154,7 +161,12 @@ class CleanService:
         if not paths:
             return
         min_physical_offset = self._log.min_offset
-        removals = [(self._log.files.unlink, paths), *self._detach_derived()]
+        removals: list[_Removal] = [(self._log.files.unlink, paths)]
+        try:
+            removals += self._detach_derived()
+        except OSError as error:
+            # The next files of the log take them along.
+            log.warning("old files of queues and index cannot be looked at: %s", error)
         log.info("commit log: %d files removed, it begins at %d now", len(paths), min_physical_offset)
         self._on_cleaned(min_physical_offset)
         self._reactor.run_blocking(lambda: _unlink(removals), _report)

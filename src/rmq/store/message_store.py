@@ -356,12 +356,14 @@ class MessageStore:
         self._reads += 1
         self.deleted_topics.add(topic, self._log.written, self._log.min_offset, sync, written)
 
-    def take_deleted_topics(self, data: bytes) -> None:
-        """A slave takes its master's table. Raises ValueError."""
+    def take_deleted_topics(self, data: bytes) -> list[str]:
+        """A slave takes its master's table; returns what was deleted since it did so last. Raises ValueError."""
         self._commits.commit_now()
+        before = self.deleted_topics.marks
         self.deleted_topics.take(data)
         self._queues.remove_deleted()
         self.deleted_topics.persist(lambda: None, lambda _: None)
+        return [topic for topic, mark in self.deleted_topics.marks.items() if before.get(topic) != mark]
 
     def clean_expired_consume_queues(self) -> None:
         """Remove files of queues all of whose messages are gone; the numbers of a queue go on all the same."""

@@ -47,6 +47,10 @@ _STORED = frozenset(
 )
 
 
+#: The message itself is refused: it will be as often as it is tried.
+HOPELESS = frozenset((PutStatus.MESSAGE_ILLEGAL, PutStatus.PROPERTIES_SIZE_EXCEEDED))
+
+
 class MessageToStore(NamedTuple):
     """One message on its way into the log. The caller has checked topic, queue and permissions."""
 

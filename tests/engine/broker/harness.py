@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,20 @@ class Broker:
 
     def start_again(self, settings: dict[str, SettingValue] | None = None) -> Broker:
         return Broker({**self.settings, **(settings or {})}, world=self.world, disk=self.disk)
+
+
+def failing(broker: Broker, name: str, topic: str) -> None:
+    """The disk fails once, when this method of the store is asked about the topic."""
+    store = broker.controller.store
+    whole = getattr(store, name)
+
+    def fails_once(asked: str, *more: object, **settings: object) -> object:
+        if asked != topic:
+            return whole(asked, *more, **settings)
+        setattr(store, name, whole)
+        raise OSError(errno.EIO, "Input/output error")
+
+    setattr(store, name, fails_once)
 
 
 class Client:

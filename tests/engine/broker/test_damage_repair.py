@@ -237,3 +237,21 @@ def test_a_slave_keeps_its_message_where_its_masters_has_a_damaged_size(pair: Pa
     pair.send(2)
     assert damaged(pair.master) == damaged(pair.slave) == ""
     assert bodies(pair.slave) == bodies(pair.master)
+
+
+def test_a_timed_message_that_is_damaged_when_it_is_due_comes_when_it_is_mended(pair: Pair) -> None:
+    client = pair.master.client()
+    for number in range(3):
+        fields = client.send_fields("TopicTest", "TIMER_DELAY_SEC\x0160\x02")
+        client.post(RequestCode.SEND_MESSAGE_V2, fields, b"%d" % number)
+        pair.world.run_for(20)
+    pair.world.run_for(8_000)
+    units = pair.master.controller.store.units("rmq_sys_wheel_timer", 0, 1, 1)
+    assert units
+    offset, size, _ = units[0]
+    pair.master.stop()
+    pair.world.run_for(40_000)
+    pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    pair.return_with(pair.master.disk)
+    pair.world.run_for(60_000)
+    assert bodies(pair.master) == [b"0", b"1", b"2"]

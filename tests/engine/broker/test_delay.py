@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from tests.engine.broker.harness import Broker, Client
+from tests.engine.broker.harness import Broker, Client, failing
 
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.message import parse_offset_message_id
-from rmq.store.put_message import RECONSUME_TIMES_MAX
+from rmq.store.put_message import RECONSUME_TIMES_MAX, PutResult, PutStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rmq.store.put_message import MessageToStore
 
 
 @pytest.fixture
@@ -85,6 +92,86 @@ def test_delayed_message_survives_kill_9(broker: Broker, client: Client) -> None
     again = broker.start_again()
     again.world.run_for(10_100)
     assert bodies(again.client()) == [b"a"]
+
+
+def delivered(broker: Broker, topic: str = "T") -> int:
+    return broker.controller.store.max_offset(topic, 0)
+
+
+def test_delayed_message_that_can_never_be_stored_stops_nothing(
+    broker: Broker, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.send("T", b"x" * 100_000, "DELAY\x011\x02")
+    client.send("T", b"after", "DELAY\x011\x02")
+    broker.stop()
+    again = broker.start_again({"maxMessageSize": 50_000})
+    again.world.run_for(60_000)
+    assert bodies(again.client()) == [b"after"]
+    assert "delayed message 0 of level 1" in caplog.text
+    again.client().send("T", b"later", "DELAY\x011\x02")
+    again.world.run_for(2_000)
+    assert bodies(again.client()) == [b"after", b"later"]
+
+
+def test_delayed_messages_without_room_for_a_checksum_come_all_the_same() -> None:
+    """Apache's engine writes none, unless it is told to."""
+    broker = Broker({"enabledAppendPropCRC": False})
+    client = broker.client()
+    client.create_topic("T")
+    accepted = 0
+    for size_bytes in range(32_560, 32_690, 3):
+        sent = client.send("T", b"x", f"K\x01{'k' * size_bytes}\x02DELAY\x011\x02")
+        accepted += sent.code == ResponseCode.SUCCESS
+    assert 20 < accepted < 44
+    broker.stop()
+    again = broker.start_again({"enabledAppendPropCRC": True})
+    again.world.run_for(5_000)
+    assert delivered(again) == accepted
+
+
+def test_delayed_message_that_is_stored_does_not_come_again_while_another_is_refused(
+    broker: Broker, client: Client
+) -> None:
+    client.create_topic("Other")
+    client.send("Other", b"refused", "DELAY\x011\x02")
+    client.send("T", b"stored", "DELAY\x011\x02")
+    put, tries = broker.controller.store.put, 0
+
+    def refuse_other(message: MessageToStore, done: Callable[[PutResult], None]) -> None:
+        nonlocal tries
+        if message.topic == "Other" and tries < 20:
+            tries += 1
+            broker.reactor.call_soon(lambda: done(PutResult(PutStatus.SERVICE_NOT_AVAILABLE)))
+        else:
+            put(message, done)
+
+    broker.controller.store.put = refuse_other  # type: ignore[method-assign]
+    broker.world.run_for(30_000)
+    assert tries == 20
+    assert delivered(broker) == delivered(broker, "Other") == 1
+
+
+def test_level_goes_on_behind_messages_whose_files_are_gone(broker: Broker, client: Client) -> None:
+    """The rest waits for its time alone, not for the next message to come."""
+    for number in range(4):
+        client.send("T", b"%d" % number + b"x" * 200_000, "DELAY\x014\x02")
+    store = broker.controller.store
+    broker.world.run_for(1_000)
+    clean = store._clean
+    gone = store._log.files.starts[2]
+    removable_up_to, clean._removable_up_to = clean._removable_up_to, lambda: gone  # type: ignore[method-assign]
+    clean.clean()
+    clean._removable_up_to = removable_up_to  # type: ignore[method-assign]
+    broker.world.run_for(60_000)
+    assert delivered(broker) == 2
+    assert bodies(client)[0][:1] == b"2"
+
+
+def test_level_goes_on_after_its_queue_could_not_be_read_once(broker: Broker, client: Client) -> None:
+    client.send("T", b"x", "DELAY\x011\x02")
+    failing(broker, "get", "SCHEDULE_TOPIC_XXXX")
+    broker.world.run_for(5_000)
+    assert bodies(client) == [b"x"]
 
 
 def test_slave_delivers_nothing_by_itself() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 from tests.engine.broker.harness import Broker, Client
@@ -49,6 +50,24 @@ def test_flush_waits_for_the_write_that_a_thread_has_begun() -> None:
 def committed(client: Client) -> int:
     answer = client.ask(RequestCode.QUERY_CONSUMER_OFFSET, {"consumerGroup": "gc", "topic": "T", "queueId": "0"})
     return int(answer.ext_fields["offset"]) if answer.code == ResponseCode.SUCCESS else -1
+
+
+def test_offset_that_was_committed_while_the_disk_was_full_is_written_when_it_has_room() -> None:
+    """Nobody commits anything after it."""
+    broker = Broker()
+    client = broker.client()
+    client.create_topic("T")
+    client.send("T", b"x")
+    client.heartbeat("gc", "T")
+    broker.world.run_for(20_000)
+    broker.disk.fail("replace_file", errno.ENOSPC, path_contains="consumerOffset", times=1_000)
+    fields = {"consumerGroup": "gc", "topic": "T", "queueId": "0", "commitOffset": "1"}
+    client.ok(RequestCode.UPDATE_CONSUMER_OFFSET, fields)
+    broker.world.run_for(30_000)
+    broker.disk.heal()
+    broker.world.run_for(20_000)
+    broker.kill()
+    assert committed(broker.start_again().client()) == 1
 
 
 def test_stop_while_a_table_is_being_written_keeps_every_table() -> None:

@@ -505,3 +505,20 @@ def test_a_slave_that_goes_away_in_the_middle_of_a_record(pair: Pair, monkeypatc
     pair.send(2)
     assert bodies(pair.slave) == bodies(pair.master)
     assert len(bodies(pair.master)) == 7
+
+
+def test_slave_that_was_away_keeps_no_offset_of_a_topic_that_was_deleted_meanwhile(pair: Pair) -> None:
+    fields = {"consumerGroup": "gc", "topic": "TopicTest", "queueId": "0", "commitOffset": "9"}
+    pair.send(10)
+    pair.master.client().ok(RequestCode.UPDATE_CONSUMER_OFFSET, fields)
+    pair.world.run_for(10_000)
+    assert pair.slave.controller.context.offsets.query("gc", "TopicTest", 0) == 9
+    pair.slave.stop()
+    client = pair.master.client()
+    client.post(RequestCode.DELETE_TOPIC_IN_BROKER, {"topic": "TopicTest"})
+    pair.world.run_for(1_000)
+    client.create_topic("TopicTest")
+    client.ok(RequestCode.UPDATE_CONSUMER_OFFSET, {**fields, "commitOffset": "2"})
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(30_000)
+    assert pair.slave.controller.context.offsets.query("gc", "TopicTest", 0) == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.broker.harness import Broker, Client
+from tests.engine.broker.harness import Broker, Client, failing
 
 from rmq.remoting.bodies import TimerMetricsSerializeWrapper
 from rmq.remoting.codes import RequestCode, ResponseCode
@@ -325,3 +325,48 @@ def test_another_precision_after_a_restart_loses_nothing(precision: tuple[int, i
     again = first.start_again({"timerPrecisionMs": after})
     again.world.run_for(10_000)
     assert sorted(bodies(again.client())) == sorted(b"%d" % number for number in range(20))
+
+
+#: Once around the wheel, with the precision of the next two tests.
+TURN_MS = 2 * 604_800 * 100
+
+
+def test_clock_that_jumps_by_more_than_the_wheel_reaches_takes_no_message_away() -> None:
+    """The second message belongs into the slot in which the first one still waits."""
+    broker = Broker({"timerPrecisionMs": 100})
+    client = broker.client()
+    client.create_topic("T")
+    due_ms = broker.world.clock.now_ms() + 20_000
+    client.send("T", b"first", f"TIMER_DELIVER_MS\x01{due_ms}\x02")
+    broker.world.run_for(1_000)
+    broker.world.clock.jump(TURN_MS - 10_000)
+    client.send("T", b"second", f"TIMER_DELIVER_MS\x01{due_ms + TURN_MS}\x02")
+    broker.world.run_for(100_000)
+    assert bodies(broker.client()) == [b"first", b"second"]
+
+
+def test_lost_timer_log_is_made_again_of_messages_that_are_a_turn_of_the_wheel_apart() -> None:
+    broker = Broker({"timerPrecisionMs": 100})
+    client = broker.client()
+    client.create_topic("T")
+    due_ms = broker.world.clock.now_ms() + 20_000
+    client.send("T", b"first", f"TIMER_DELIVER_MS\x01{due_ms}\x02")
+    broker.world.run_for(3_000)
+    broker.kill()
+    broker.world.clock.jump(TURN_MS - 10_000)
+    for path in [path for path in broker.disk.files() if path.parent.name == "timerlog"]:
+        broker.disk.remove(path)
+    # The producer is there before the wheel has met the first message again.
+    again = broker.start_again({"timerStopEnqueue": True})
+    again.client().send("T", b"second", f"TIMER_DELIVER_MS\x01{due_ms + TURN_MS}\x02")
+    again.kill()
+    last = again.start_again({"timerStopEnqueue": False})
+    last.world.run_for(100_000)
+    assert bodies(last.client()) == [b"first", b"second"]
+
+
+def test_timed_message_comes_although_its_queue_could_not_be_read_once(broker: Broker, client: Client) -> None:
+    failing(broker, "units", TIMER_TOPIC)
+    client.send("T", b"x", "TIMER_DELAY_SEC\x011\x02")
+    broker.world.run_for(5_000)
+    assert bodies(client) == [b"x"]

@@ -232,3 +232,20 @@ def test_every_code_answers_garbage_with_a_code(broker: Broker, client: Client) 
         ):
             client.ask(code, fields, body)
     assert client.send("T").code == ResponseCode.SUCCESS
+
+
+def test_offsets_of_a_deleted_topic_do_not_come_back_with_kill_9() -> None:
+    """A new topic of that name would be passed over up to them."""
+    broker = Broker()
+    client = broker.client()
+    client.create_topic("T")
+    client.heartbeat("gc", "T")
+    fields = {"consumerGroup": "gc", "topic": "T", "queueId": "0"}
+    client.ok(RequestCode.UPDATE_CONSUMER_OFFSET, {**fields, "commitOffset": "1000"})
+    broker.world.run_for(20_000)
+    client.ok(RequestCode.DELETE_TOPIC_IN_BROKER, {"topic": "T"})
+    client.create_topic("T")
+    client.send("T", b"new")
+    broker.kill()
+    again = broker.start_again().client()
+    assert again.ok(RequestCode.QUERY_CONSUMER_OFFSET, fields).ext_fields["offset"] == "0"

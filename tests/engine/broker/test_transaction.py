@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.broker.harness import PORT, Broker, Client
+from tests.engine.broker.harness import PORT, Broker, Client, failing
 from tests.engine.fakes import FakeDisk
 from tests.engine.remoting.golden import FILES
 
@@ -528,4 +528,34 @@ def test_a_producer_is_asked_after_the_clock_was_set_back(broker: Broker, client
     for _ in range(2):
         client.heartbeat()
         broker.world.run_for(ROUND_MS)
+    assert checks(client)
+
+
+def test_half_message_without_room_for_a_copy_is_refused(client: Client) -> None:
+    """It could be stored, and its producer never be asked about it."""
+    codes = [half(client, more=f"K\x01{'k' * size_bytes}\x02").code for size_bytes in range(32_300, 32_600, 10)]
+    assert codes == sorted(codes)
+    assert set(codes) == {ResponseCode.SUCCESS, ResponseCode.MESSAGE_ILLEGAL}
+    rounds(client, 4)
+    assert len(checks(client)) > codes.count(ResponseCode.SUCCESS) > 0
+
+
+def test_half_message_that_can_have_no_copy_stops_no_other(broker: Broker, client: Client) -> None:
+    sent = half(client, b"x" * 100_000, uniq="Large")
+    for number in range(100):
+        half(client, uniq=f"U{number}")
+    broker.stop()
+    again = broker.start_again({"maxMessageSize": 50_000})
+    other = again.client()
+    rounds(other, 5)
+    asked = [check for check in checks(other) if check.ext_fields["msgId"] == "Large"]
+    assert [check.ext_fields["tranStateTableOffset"] for check in asked] == [sent.ext_fields["queueOffset"]]
+    assert len({check.ext_fields["msgId"] for check in checks(other)}) == 101
+    assert end_from_check(other, asked[0], ROLLBACK) == ResponseCode.SUCCESS
+
+
+def test_checks_go_on_after_the_half_queue_could_not_be_read_once(broker: Broker, client: Client) -> None:
+    half(client)
+    failing(broker, "get", HALF)
+    rounds(client, 3)
     assert checks(client)

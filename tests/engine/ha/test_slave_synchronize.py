@@ -182,6 +182,21 @@ def test_what_is_deleted_on_the_master_goes_on_the_slave(world: FakeWorld) -> No
     assert not slave.tables.groups.contains("billing")
 
 
+def test_offsets_of_a_deleted_topic_are_not_those_of_a_new_one_with_its_name(world: FakeWorld) -> None:
+    """They would be far beyond its end, and whoever reads from the slave would skip all of it."""
+    master, slave = followed(world)
+    master.tables.offsets.commit("billing", "Orders", 0, 1_000)
+    master.tables.offsets.commit("billing", "Others", 0, 7)
+    world.run_for(2_000)
+    master.tables.offsets.remove_topic("Orders")
+    world.run_for(2_000)
+    assert slave.tables.offsets.query("billing", "Orders", 0) == -1
+    master.tables.offsets.commit("billing", "Orders", 0, 5)
+    world.run_for(2_000)
+    assert slave.tables.offsets.query("billing", "Orders", 0) == 5
+    assert slave.tables.offsets.query("billing", "Others", 0) == 7
+
+
 def test_a_table_of_many_pages_arrives_whole(world: FakeWorld) -> None:
     master = Master(world, page_entries=10)
     master.tables.topics.update([TopicConfig(topic_name=f"topic-{number:03d}") for number in range(95)])

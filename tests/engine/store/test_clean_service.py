@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -54,6 +55,29 @@ def test_nothing_goes_before_its_time() -> None:
     case = aged()
     wait(case, 60)
     assert case.store.min_physical_offset == 0
+
+
+def test_files_that_cannot_be_read_once_are_removed_later() -> None:
+    """Neither does the disk go unmeasured from then on."""
+    case = aged()
+    case.stop()
+    again = StoreCase(
+        case.disk,
+        delete_when_hours=ALL_HOURS,
+        clean_resource_interval_ms=HOUR_MS,
+        flush_interval_ms=HOUR_MS // 2,
+    )
+    reads = again.store._log.store_time
+
+    def fails(offset: int, size_bytes: int) -> int:
+        del offset, size_bytes
+        raise OSError(errno.EIO, "Input/output error")
+
+    again.store._log.store_time = fails  # type: ignore[method-assign]
+    wait(again, 3)
+    again.store._log.store_time = reads  # type: ignore[method-assign]
+    wait(again, 80)
+    assert again.store.min_physical_offset > 0
 
 
 def test_nothing_goes_outside_of_delete_when() -> None:

@@ -4,7 +4,8 @@
 consumerOffset.json is up to flushConsumerOffsetInterval old. A pop whose offset it lacks would be given out again
 although its messages are acknowledged. Each pop left a check point in the log before its messages went out: those of
 the last seconds, in their order, carry each queue's offset on, wherever one begins where the queue stands. An offset
-that an administrator set in these last seconds, back into what was popped in them, is carried on too.
+that an administrator set in these last seconds, back into what was popped in them, is carried on too. Check points of
+a topic that was deleted since say nothing about one that was made anew with its name.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ def _check_points(store: MessageStore, topic: str, queue_id: int, since_ms: int)
                     check_point = PopCheckPoint.decode(message.body)
                 except BodyError:
                     continue
-                if check_point.queue_offsets:
+                popped_topic = names.pop_normal_topic(check_point.topic, check_point.group).encode()
+                is_gone = store.deleted_topics.is_gone(popped_topic, message.physical_offset)
+                if check_point.queue_offsets and not is_gone:
                     yield check_point
         if found.next_begin_offset <= at:
             return

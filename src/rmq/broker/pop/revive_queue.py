@@ -7,6 +7,8 @@ every check point that is still open, as with Apache: the last record before the
 
 Records that an Apache broker wrote come through its timer, a check point 1 s before the last acknowledgements for it.
 While such records come, time is what they say it is: a timer that is behind must not make acknowledged messages due.
+
+A clock that is set back must hold no message for longer than its invisible time: what waits is due so much earlier.
 """
 
 from __future__ import annotations
@@ -77,6 +79,7 @@ class ReviveQueue:
         #: (due, number, check point); closed ones stay until their time or the next tidying.
         self._by_time: list[tuple[int, int, OpenCheckPoint]] = []
         self._number = 0
+        self._now_ms = now_ms
         #: The last record out of the timer: when it was read, and its deliver time.
         self._timer_read_ms = now_ms
         self._timer_at_ms = 0
@@ -94,6 +97,7 @@ class ReviveQueue:
 
     def take(self, message: MessageExt, now_ms: int) -> None:
         """The next record. Raises BodyError for a body that is none of ours; it is passed over then."""
+        self._notice(now_ms)
         self.next_offset = message.queue_offset + 1
         if PROPERTY_TIMER_OUT_MS in message.properties:
             deliver_ms = message.properties.get(PROPERTY_TIMER_DELIVER_MS, "")
@@ -111,6 +115,7 @@ class ReviveQueue:
 
     def take_due(self, now_ms: int) -> OpenCheckPoint | None:
         """One whose time is over, each once: `close` or `try_again` follows."""
+        self._notice(now_ms)
         if now_ms - self._timer_read_ms < TIMER_IS_IDLE_MS:
             now_ms = min(now_ms, self._timer_at_ms)
         while self._by_time and self._by_time[0][0] < now_ms:
@@ -134,6 +139,15 @@ class ReviveQueue:
         point.is_reviving = False
         self._wait(point, at_ms)
 
+    def _notice(self, now_ms: int) -> None:
+        """The clock may have been set back."""
+        back_ms = self._now_ms - now_ms
+        self._now_ms = now_ms
+        if back_ms > REVIVE_SLACK_MS:
+            # All by the same: the heap stays one.
+            self._by_time = [(due_ms - back_ms, number, point) for due_ms, number, point in self._by_time]
+            self._timer_read_ms -= back_ms
+
     def _wait(self, point: OpenCheckPoint, due_ms: int) -> None:
         self._number += 1
         heapq.heappush(self._by_time, (due_ms, self._number, point))
@@ -148,7 +162,8 @@ class ReviveQueue:
             # Stored twice: it counts from its new place.
             self.close(known)
         point = self._open[key] = OpenCheckPoint(check_point, revive_offset, owed)
-        self._wait(point, point.due_ms)
+        # Of the future where the clock was set back after the pop.
+        self._wait(point, min(point.due_ms, self._now_ms + check_point.invisible_time + REVIVE_SLACK_MS))
 
     def _acknowledge(self, key: CheckPointKey, queue_offsets: Iterable[int]) -> None:
         point = self._open.get(key)

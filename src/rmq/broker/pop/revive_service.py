@@ -165,7 +165,12 @@ class PopReviveService:
         revival.waiting = len(owed)
         self._in_hand += len(owed)
         for queue_offset in owed:
-            message = self._message(check_point, queue_offset)
+            try:
+                message = self._message(check_point, queue_offset)
+            except OSError as error:
+                log.warning("%s: message %d cannot be read: %s", check_point, queue_offset, error)
+                self._reactor.call_soon(partial(self._handled, revival, queue_offset, ok=False))
+                continue
             if message is None:
                 self._reactor.call_soon(partial(self._handled, revival, queue_offset, ok=True))
             else:

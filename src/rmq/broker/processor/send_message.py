@@ -42,7 +42,7 @@ from ..message_properties import PropertyWriter
 from ..recall_message_handle import recall_handle
 from ..schedule_message_service import delayed
 from ..timer_transform import TimerTransform
-from ..transaction.half_message import prepared
+from ..transaction.half_message import PROPERTIES_ROOM_BYTES, prepared
 from . import remarks
 from .born_host import born_host
 from .put_remarks import put_refusal, stored_code
@@ -331,7 +331,11 @@ class SendMessageProcessor:
         if not TIMER_KEYS.isdisjoint(properties):
             # Apache takes it and then delivers it to nobody: both want REAL_TOPIC for themselves.
             raise RequestRefused(*put_refusal(PutStatus.MESSAGE_ILLEGAL, self._config))
-        return prepared(message, uniq_key)
+        half = prepared(message, uniq_key)
+        if len(half.properties.encode("utf-8", "replace")) > PROPERTIES_MAX_BYTES - PROPERTIES_ROOM_BYTES:
+            # It could be stored now, and its producer never be asked about it.
+            raise RequestRefused(*put_refusal(PutStatus.PROPERTIES_SIZE_EXCEEDED, self._config))
+        return half
 
     def _belongs_to_dead_letters(self, header: SendHeader) -> bool:
         """A consumer sends a message back by itself (%RETRY%group): has it been tried too often? Raises

@@ -40,6 +40,9 @@ HALF_QUEUE_ID = 0
 REMOVE_TAG = "d"
 OFFSET_SEPARATOR = ","
 
+#: What a copy may add to the properties; a send leaves room for it.
+PROPERTIES_ROOM_BYTES = 128
+
 _OP_PROPERTIES = encode_properties({PROPERTY_WAIT: "true", PROPERTY_TAGS: REMOVE_TAG})
 _OP_TAGS_CODE = tag_hash(REMOVE_TAG)
 

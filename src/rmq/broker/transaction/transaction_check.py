@@ -13,7 +13,8 @@ Each transactionCheckInterval a round walks the half queue from where the last o
 
 An immune copy does not count as a question asked (Apache counts it, so that there no producer can ask for more time
 than 15 rounds take). Copies are stored some at a time; the walk passes a half message when its copy is as safe as this
-broker promises. A round yields to the loop between batches, so that a long queue holds nobody up.
+broker promises. One that can have no copy (a limit is lower than when it was sent) is asked about once, at its own
+place, and passed. A round yields to the loop between batches, so that a long queue holds nobody up.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from ...remoting.message_const import (
     PROPERTY_UNIQ_KEY,
 )
 from ...remoting.topic_names import TRANS_CHECK_MAX_TIME_TOPIC, TRANS_HALF_TOPIC
+from ...store.put_message import HOPELESS, PutResult
 from ..message_properties import without_crc
 from ..repeating import Repeating
 from . import half_message
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 
     from ...env import Reactor
     from ...store.message_store import MessageStore
-    from ...store.put_message import MessageToStore, PutResult
+    from ...store.put_message import MessageToStore
     from ..broker_config import BrokerConfig
     from ..consumer_offset_manager import ConsumerOffsetManager
     from ..producer_manager import ProducerManager
@@ -159,7 +161,12 @@ class TransactionCheck:
             self._is_walking = False
             return
         start = self._service.table.half_offset
-        found = self._store.get(TRANS_HALF_TOPIC, HALF_QUEUE_ID, start, BATCH)
+        try:
+            found = self._store.get(TRANS_HALF_TOPIC, HALF_QUEUE_ID, start, BATCH)
+        except OSError as error:
+            log.warning("half messages from %d on cannot be read, once more in the next round: %s", start, error)
+            self._end()
+            return
         if found.next_begin_offset <= start:
             self._end()
             return
@@ -207,14 +214,21 @@ class TransactionCheck:
         return first.isascii() and first.isdigit() and len(first) < 19 and table.outcome(int(first)) is not None
 
     def _stored(self, verdict: Verdict, half: MessageExt, done: Callable[[bool], None], result: PutResult) -> None:
-        if not result.status.is_stored:
-            log.warning("half message at %d: %s, once more in the next round", half.queue_offset, result.status.name)
+        status = result.status
+        if status in HOPELESS:
+            # It cannot be asked about again, and those behind it must not wait for it for ever.
+            log.error("half message %s at %d can have no copy: %s", half.unique_id, half.queue_offset, status.name)
+            if verdict is not Verdict.DISCARD:
+                place = (half.queue_offset, half.physical_offset)
+                self._ask(half, PutResult(status, *place, message_id=half.message_id))
+        elif not status.is_stored:
+            log.warning("half message at %d: %s, once more in the next round", half.queue_offset, status.name)
         elif verdict is Verdict.DISCARD:
             log.warning("half message %s is given up: nobody decided about it in time", half.unique_id)
             self._service.metrics.add(half_message.real_queue(half)[0], -1)
         elif self._service.copied(half.queue_offset, result.queue_offset) and verdict is Verdict.CHECK:
             self._ask(half, result)
-        done(result.status.is_stored)
+        done(status.is_stored or status in HOPELESS)
 
     def _ask(self, half: MessageExt, copy: PutResult) -> None:
         group = half.properties.get(PROPERTY_PRODUCER_GROUP, "")

@@ -239,18 +239,32 @@ class TimerBooks:
     # -- writing
 
     def write_units(self, places: list[TimerPlace]) -> int:
-        """Give messages their units; returns how many have one now. Raises OSError where not even the first got one."""
-        done = 0
-        while done < len(places):
+        """Give messages their units; returns how many have one now: fewer where the wheel has to turn first. Raises
+        OSError where not even the first got one."""
+        done, fitting = 0, self._fitting(places)
+        while done < fitting:
             try:
                 room = self.log.make_room()
-                self._write_block(places[done : done + room])
+                self._write_block(places[done : min(done + room, fitting)])
             except OSError:
                 if not done:
                     raise
                 break
-            done += min(room, len(places) - done)
+            done += min(room, fitting - done)
         return done
+
+    def _fitting(self, places: list[TimerPlace]) -> int:
+        """How many of these, from the first on, need no slot in which messages of another time still wait: a clock that
+        jumps ahead by more than the wheel reaches leads there, and the slots behind it are on their way."""
+        if not self.turns or self.is_behind:
+            return len(places)
+        write_ms = self.wheel.floor(self._clock.now_ms())
+        taken: dict[int, int] = {}
+        for count, place in enumerate(places):
+            time_ms = self.wheel.floor(self._turn_of(place, write_ms)[0])
+            if not self.wheel.has_place(time_ms) or taken.setdefault(self.wheel.number(time_ms), time_ms) != time_ms:
+                return count
+        return len(places)
 
     def _write_block(self, places: list[TimerPlace]) -> None:
         block = bytearray()
@@ -272,7 +286,9 @@ class TimerBooks:
         self.log.append(block)
         for unit_time_ms, position, place in added:
             change = -1 if is_recall(place.message) else 1
-            if unit_time_ms >= self.read_time_ms:
+            if self.turns and self.is_behind and self.read_time_ms <= unit_time_ms < self._horizon(write_ms):
+                self.overdue.append(position)
+            elif unit_time_ms >= self.read_time_ms:
                 self.wheel.add(unit_time_ms, position, change)
             self.metrics.add(real_topic(place.message), change)
 

@@ -11,7 +11,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..put_message import PutResult, PutStatus
+from ..put_message import HOPELESS, PutResult
 from .timer_message import next_message
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 #: Pause before what was refused is tried again; Apache's at its default precision.
 RETRY_MS = 500
-
-_HOPELESS = (PutStatus.MESSAGE_ILLEGAL, PutStatus.PROPERTIES_SIZE_EXCEEDED)
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +86,7 @@ class _Batch:
         deliver = self._deliver
         if result.status.is_stored:
             deliver.delivered_end = max(deliver.delivered_end, result.physical_offset + result.size)
-        elif result.status in _HOPELESS:
+        elif result.status in HOPELESS:
             log.error("timer: a message for %s cannot be stored: %s", message.topic, result.status.name)
         else:
             self._refused.append(message)

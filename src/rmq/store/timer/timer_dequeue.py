@@ -9,7 +9,8 @@ One timer waits for the earliest slot; a slot is due when its time and one preci
     delivering  batch is stored    next batch
     delivering  last one is        read time moves on, is written down; next slot
 
-After a crash in a slot the whole slot is delivered again, as on Apache.
+After a crash in a slot the whole slot is delivered again, as on Apache. A slot with a damaged message waits for a
+while: the pair's other broker may have its bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING
 
 from ...remoting.message import RecordError, decode_record
 from ...remoting.message_const import PROPERTY_TIMER_DEL_UNIQKEY
+from ...remoting.topic_names import TIMER_TOPIC
+from .timer_books import QUEUE_ID
 from .timer_message import is_recall, out_time_ms, real_topic, recalled_by
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 
 BATCH = 256
 RETRY_MS = 500
+
+#: How often a slot is read again in which a message is damaged: time enough to have the bytes of the other broker.
+MEND_TRIES = 60
 
 #: The loop looks at the wall clock so often even when the next slot is far: the clock may be set.
 LOOK_MS = 60_000
@@ -142,6 +148,7 @@ class _Slot:
         self._recalls = recalls
         self._messages = messages
         self._done = 0
+        self._tries = 0
         self._delivered = 0
         self._seen: set[int] = set()
         self._keys: dict[str, str] = {}
@@ -194,12 +201,17 @@ class _Slot:
     def _take(self, count: int, units: list[TimerUnit], records: list[bytes | None]) -> None:
         if not self._dequeue.is_running:
             return
+        decoded = [_decoded(record) for record in records]
+        damaged = [unit for unit, one in zip(units, decoded, strict=True) if isinstance(one, RecordError)]
+        if damaged and self._tries < MEND_TRIES:
+            self._wait_for_mending(damaged)
+            return
         to_put = []
-        for unit, record in zip(units, records, strict=True):
+        for unit, one in zip(units, decoded, strict=True):
             if unit.physical_offset in self._seen:
                 continue
             self._seen.add(unit.physical_offset)
-            message = _timer_message(unit, record)
+            message = _timer_message(unit, one)
             if message is None:
                 continue
             if unit.is_delete:
@@ -212,6 +224,18 @@ class _Slot:
         self._done += count
         self._delivered += len(to_put)
         self._dequeue.deliver.put(to_put, self.next)
+
+    def _wait_for_mending(self, damaged: list[TimerUnit]) -> None:
+        store = self._dequeue.store
+        self._tries += 1
+        try:
+            for unit in damaged:
+                # Whoever asks for its unit has the record looked at, and the damage named.
+                queue_offset = store.queue_offset_at(TIMER_TOPIC, QUEUE_ID, unit.physical_offset)
+                store.units(TIMER_TOPIC, QUEUE_ID, queue_offset, 1)
+        except OSError as error:
+            log.warning("timer: a damaged message cannot be looked at: %s", error)
+        self._dequeue.later(self.next)
 
     def _is_recalled(self, message: MessageExt) -> bool:
         key = recalled_by(message, self._keys.keys())
@@ -258,16 +282,22 @@ def _parted(reader: TimerLogReader, positions: array[int]) -> tuple[array[int], 
     return recalls, messages
 
 
-def _timer_message(unit: TimerUnit, record: bytes | None) -> MessageExt | None:
-    """The message of a unit, if it is one and not another record that begins at the same place."""
-    fault: object = "gone"
+def _decoded(record: bytes | None) -> MessageExt | RecordError | None:
     try:
-        if record is not None:
-            message = decode_record(record)
-            if out_time_ms(message) is not None and message.physical_offset == unit.physical_offset:
-                return message
-            fault = "it is no timer message"
+        return None if record is None else decode_record(record)
     except RecordError as error:
-        fault = error
+        return error
+
+
+def _timer_message(unit: TimerUnit, found: MessageExt | RecordError | None) -> MessageExt | None:
+    """The message of a unit, if it is one and not another record that begins at the same place."""
+    if isinstance(found, RecordError):
+        fault: object = found
+    elif found is None:
+        fault = "gone"
+    elif out_time_ms(found) is None or found.physical_offset != unit.physical_offset:
+        fault = "it is no timer message"
+    else:
+        return found
     log.error("timer: the message at %d cannot be delivered: %s", unit.physical_offset, fault)
     return None

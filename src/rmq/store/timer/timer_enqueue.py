@@ -73,7 +73,12 @@ class TimerEnqueue:
         books.queue_offset = max(books.queue_offset, self._store.min_offset(TIMER_TOPIC, QUEUE_ID))
         # A slave goes no further than its master: what the master has not taken it may have to deliver itself.
         limit = BATCH if self.delivers else min(BATCH, books.master_queue_offset - books.queue_offset)
-        units = self._store.units(TIMER_TOPIC, QUEUE_ID, books.queue_offset, limit) if limit > 0 else None
+        try:
+            units = self._store.units(TIMER_TOPIC, QUEUE_ID, books.queue_offset, limit) if limit > 0 else None
+        except OSError as error:
+            log.warning("timer: the queue of messages cannot be read: %s", error)
+            self._later(self.poke)
+            return
         if not units:
             return
         self._is_busy = True

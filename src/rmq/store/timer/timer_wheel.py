@@ -73,6 +73,16 @@ class TimerWheel:
             return None
         return Slot(number * self.precision_ms, first, last, messages)
 
+    def number(self, time_ms: int) -> int:
+        """Which of the slots is that time's."""
+        return time_ms // self.precision_ms % self._slots
+
+    def has_place(self, time_ms: int) -> bool:
+        """Whether no other time that has not been passed has the same slot."""
+        number = SLOT.unpack_from(self._data, self._position(time_ms))[0]
+        first = self.first_time()
+        return number == time_ms // self.precision_ms or first is None or number * self.precision_ms < first
+
     def last(self, time_ms: int) -> int:
         """The newest unit of that time's chain; -1 without one."""
         slot = self.slot(time_ms)
@@ -129,4 +139,4 @@ class TimerWheel:
         self._dirty.update(position // PAGE_BYTES for position, _ in changes)
 
     def _position(self, time_ms: int) -> int:
-        return time_ms // self.precision_ms % self._slots * SLOT_BYTES
+        return self.number(time_ms) * SLOT_BYTES

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.broker.harness import Broker
+from tests.engine.broker.harness import Broker, failing
 from tests.engine.broker.pop.popping import (
     GROUP,
     INVISIBLE_MS,
@@ -364,3 +364,12 @@ def test_retries_come_after_the_messages_of_a_topic_with_priorities() -> None:
     assert found[0].message.properties["UNIQ_KEY"] == given_back.message.properties["UNIQ_KEY"]
     assert found[0].topic == RETRY_TOPIC
     assert consumer.pop() == []
+
+
+def test_message_comes_again_although_it_could_not_be_read_once() -> None:
+    broker = started(messages=1)
+    consumer = PopClient(broker)
+    assert len(consumer.pop_all()) == 1
+    failing(broker, "get", TOPIC)
+    consumer.world.run_for(INVISIBLE_MS + SLACK_MS + 15_000)
+    assert len(consumer.pop_all()) == 1

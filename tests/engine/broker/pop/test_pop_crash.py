@@ -16,7 +16,7 @@ from tests.engine.broker.pop.popping import INVISIBLE_MS, SLACK_MS, TOPIC, PopCl
 from tests.engine.fakes import FakeDisk, SimulatedCrash
 
 from rmq.broker.pop.recover_offsets import MARGIN_MS
-from rmq.remoting.codes import ResponseCode
+from rmq.remoting.codes import RequestCode, ResponseCode
 
 MESSAGES = 12
 #: Writes of a whole run, and a little more: the last cases do not crash at all.
@@ -105,3 +105,18 @@ def test_offset_set_back_before_the_last_seconds_stays_after_a_crash() -> None:
     broker.kill()
     again = PopClient(broker.start_again()).pop()
     assert [one.body for one in again] == ["m0", "m1", "m2", "m3", "later"]
+
+
+def test_pops_of_a_deleted_topic_move_no_offset_of_a_new_one_with_its_name() -> None:
+    broker = started(messages=40)
+    consumer = PopClient(broker)
+    for one in consumer.pop_all():
+        consumer.ack(one)
+    client = broker.client()
+    client.post(RequestCode.DELETE_TOPIC_IN_BROKER, {"topic": TOPIC})
+    broker.world.run_for(500)
+    client.create_topic(TOPIC)
+    for queue_id in range(4):
+        client.send(TOPIC, b"new", queue_id=queue_id)
+    broker.kill()
+    assert [one.body for one in PopClient(broker.start_again()).pop_all()] == ["new"] * 4

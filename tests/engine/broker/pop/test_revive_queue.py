@@ -137,3 +137,20 @@ def test_many_closed_check_points_do_not_pile_up() -> None:
         writer.ack(writer.check_point(number, [0], NOW + 60_000), number)
     assert len(writer.queue) == 0
     assert len(writer.queue._by_time) < 2_100  # What is kept of closed ones is bounded; nothing else shows it.
+
+
+def test_clock_that_is_set_back_holds_no_message_for_longer_than_its_time() -> None:
+    days_ms = 10 * 24 * 3_600_000
+    writer = Writer()
+    writer.check_point(0, [0], NOW)
+    assert writer.due(NOW) == []
+    assert writer.due(NOW - days_ms) == []
+    assert writer.due(NOW - days_ms + REVIVE_SLACK_MS + 1) == [[0]]
+
+
+def test_check_point_of_before_the_clock_was_set_back_is_due_after_its_time() -> None:
+    days_ms = 10 * 24 * 3_600_000
+    writer = Writer()
+    writer.check_point(0, [0], NOW + days_ms)
+    assert writer.due(NOW + 1_000 + REVIVE_SLACK_MS) == []
+    assert writer.due(NOW + 1_000 + REVIVE_SLACK_MS + 1) == [[0]]
