@@ -78,6 +78,15 @@ def pid_files(run: Processes) -> list[str]:
     return sorted(path.name for path in (run.directory / "run").glob("*"))
 
 
+@pytest.fixture
+def _sigint_is_heard() -> Iterator[None]:
+    """A test run in the background of a shell ignores it, and so would the processes that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_sigint_is_heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_name_server_says_that_it_is_up_and_stops_cleanly(run: Processes, number: signal.Signals) -> None:
     port = free_port()
