@@ -255,7 +255,9 @@ class BrokerController:
                 notify_consumer_change(group, channels)
 
         topics = TopicConfigManager(config, reactor, file("topics.json", is_derived=True))
-        offsets = ConsumerOffsetManager(config, reactor, file("consumerOffset.json"))
+        offsets = ConsumerOffsetManager(
+            config, reactor, file("consumerOffset.json"), when_ready=self.store.when_flushed
+        )
         groups = SubscriptionGroupManager(config, reactor, file("subscriptionGroup.json"))
         producers = ProducerManager(config.channel_expired_timeout_ms)
         filters = ConsumerFilterManager(config, reactor, file("consumerFilter.json", is_derived=True))

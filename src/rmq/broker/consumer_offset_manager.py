@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..env import Reactor
     from .broker_config import BrokerConfig
-    from .durable_table import ConfigFile, Persisted
+    from .durable_table import ConfigFile, Persisted, WhenReady
 
 SEPARATOR = "@"
 
@@ -27,11 +27,15 @@ Key = tuple[str, str]
 
 
 class ConsumerOffsetManager:
-    def __init__(self, config: BrokerConfig, reactor: Reactor, file: ConfigFile) -> None:
+    def __init__(
+        self, config: BrokerConfig, reactor: Reactor, file: ConfigFile, *, when_ready: WhenReady = lambda write: write()
+    ) -> None:
+        """when_ready: as DurableTable's. Offsets say what of transactions and popped messages is done with: what was
+        stored in its place has to be on the disk before."""
         self._config = config
         self._clock = reactor.clock
         self._version_step = config.consumer_offset_update_version_step
-        self._table = DurableTable(reactor, file, self.to_json_value)
+        self._table = DurableTable(reactor, file, self.to_json_value, when_ready=when_ready)
         self.data_version = DataVersion(timestamp=reactor.clock.now_ms())
         self._committed: dict[Key, dict[int, int]] = {}
         self._pulled: dict[Key, dict[int, int]] = {}

@@ -10,6 +10,7 @@ what the memory does: nobody else may ever ask for it.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     #: Called on the loop with None, or with why the table could not be written.
     Persisted = Callable[[Exception | None], None]
+    WhenReady = Callable[[Callable[[], None]], None]
 
 T = TypeVar("T")
 
@@ -59,15 +61,33 @@ def _flush_from(tables: Sequence[Flushable], faults: list[OSError], done: Callab
     done(faults)
 
 
+@dataclass(frozen=True, eq=False)
+class _Pending:
+    """What is to be written when it may be."""
+
+    value: object
+    waiting: list[Persisted]
+
+
 class DurableTable:
-    def __init__(self, reactor: Reactor, file: ConfigFile, snapshot: Callable[[], object]) -> None:
-        """snapshot returns the table as a JSON value that later changes do not touch."""
+    def __init__(
+        self,
+        reactor: Reactor,
+        file: ConfigFile,
+        snapshot: Callable[[], object],
+        *,
+        when_ready: WhenReady = lambda write: write(),
+    ) -> None:
+        """snapshot returns the table as a JSON value that later changes do not touch. when_ready: calls back when what
+        the table says by now may be on the disk (MessageStore.when_flushed); a clean stop does not ask it."""
         self._reactor = reactor
         self._file = file
         self._snapshot = snapshot
+        self._when_ready = when_ready
         self._waiting: list[Persisted] = []
         self._waiting_for_flush: list[Callable[[], None]] = []
         self._wanted = False
+        self._pending: _Pending | None = None
         self._writing = False
         self._retry: Timer | None = None
 
@@ -92,17 +112,29 @@ class DurableTable:
         self._wanted = False
         if self._retry is not None:
             self._retry.cancel()
+        pending, self._pending = self._pending, None
         self._file.persist(self._snapshot())
+        for done in () if pending is None else pending.waiting:
+            done(None)
         return True
 
     def _write(self) -> None:
-        if self._writing or not self._wanted:
+        if self._writing or self._pending is not None or not self._wanted:
             return
         self._wanted = False
-        self._writing = True
         waiting, self._waiting = self._waiting, []
-        value = self._snapshot()
-        self._reactor.run_blocking(lambda: self._file.persist(value), lambda result: self._written(result, waiting))
+        pending = self._pending = _Pending(self._snapshot(), waiting)
+        self._when_ready(lambda: self._write_pending(pending))
+
+    def _write_pending(self, pending: _Pending) -> None:
+        if self._pending is not pending:
+            # A clean stop did not wait, and has written what came since, too.
+            return
+        self._pending = None
+        self._writing = True
+        self._reactor.run_blocking(
+            lambda: self._file.persist(pending.value), lambda result: self._written(result, pending.waiting)
+        )
 
     def _written(self, result: BaseException | None, waiting: list[Persisted]) -> None:
         self._writing = False

@@ -103,7 +103,8 @@ class ScheduleMessageService:
         self._reactor = reactor
         self._clock = reactor.clock
         self._version_step = config.delay_offset_update_version_step
-        self._table = DurableTable(reactor, file, self.to_json_value)
+        # What was delivered has to be on the disk before the file says that it was.
+        self._table = DurableTable(reactor, file, self.to_json_value, when_ready=store.when_flushed)
         self.data_version = DataVersion(timestamp=reactor.clock.now_ms())
         self._levels = {number: _Level(number, delay_ms) for number, delay_ms in enumerate(delay_levels_ms, start=1)}
         #: As the file has them: a level without a message has no entry.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.engine.broker.harness import Broker, Client
 from tests.engine.fakes.reactor import FakeReactor
 
@@ -14,8 +15,6 @@ from rmq.remoting.codes import RequestCode, ResponseCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 
 class Written:
@@ -45,6 +44,44 @@ def test_flush_waits_for_the_write_that_a_thread_has_begun() -> None:
     reactor.world.run_for(10)
     assert again == [True]
     assert file.written == [["first"], ["last"]]
+
+
+def test_write_waits_until_it_may_and_a_clean_stop_does_not() -> None:
+    reactor, file, value = FakeReactor(), Written(), ["first"]
+    ready: list[Callable[[], None]] = []
+    told: list[Exception | None] = []
+    table = DurableTable(reactor, file, lambda: list(value), when_ready=ready.append)
+    table.persist(told.append)
+    reactor.world.run_for(10)
+    value[0] = "second"
+    table.persist(told.append)
+    reactor.world.run_for(10)
+    assert (file.written, told, len(ready)) == ([], [], 1)
+    ready.pop()()
+    reactor.world.run_for(10)
+    assert (file.written, told, len(ready)) == ([["first"]], [None], 1)
+    value[0] = "last"
+    assert table.flush(lambda: None)
+    ready.pop()()
+    reactor.world.run_for(10)
+    assert (file.written, told) == ([["first"], ["last"]], [None, None])
+
+
+@pytest.mark.parametrize("after_ms", range(1_100, 12_000, 700))
+def test_a_delayed_message_survives_a_power_loss_at_any_time(after_ms: int) -> None:
+    """It is on the disk since long: what takes its place has to be there before the file says that it was delivered."""
+    broker = Broker({"flushDelayOffsetInterval": 1_000, "flushCommitLogThoroughInterval": 30_000})
+    client = broker.client()
+    client.create_topic("T")
+    client.send("T", b"later", "DELAY\x014\x02")
+    broker.world.run_for(29_500)
+    broker.controller.store.flush()
+    broker.world.run_for(after_ms)
+    broker.reactor.crash()
+    broker.disk.crash("all")
+    again = broker.start_again()
+    again.world.run_for(40_000)
+    assert [one.body for one in again.client().pull("T")][:1] == [b"later"]
 
 
 def committed(client: Client) -> int:

@@ -95,6 +95,23 @@ def test_async_flush_answers_at_once_and_syncs_later() -> None:
     assert case.store.flushed_physical_offset == case.store.max_physical_offset
 
 
+def test_who_waits_for_the_disk_is_told_when_it_has_what_there_was() -> None:
+    case = StoreCase()
+    told: list[int] = []
+    case.put_many(1)
+    case.store.when_flushed(lambda: told.append(1))
+    assert told == []
+    case.reactor.run_for(10)
+    assert told == [1]
+    assert case.store.flushed_physical_offset == case.store.max_physical_offset
+    case.store.when_flushed(lambda: told.append(2))
+    assert told == [1, 2]
+    position = case.put_many(2)[1].physical_offset
+    case.store.when_flushed(lambda: told.append(3))
+    case.store.truncate_to(position)
+    assert told == [1, 2, 3]
+
+
 def test_little_dirty_data_waits_for_the_thorough_flush() -> None:
     case = StoreCase()
     case.put_many(1)
