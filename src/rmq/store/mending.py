@@ -100,8 +100,22 @@ class Mending:
         start, end = damage
         if damage not in self.damaged or not 0 < len(data) <= end - start:
             raise StoreError(f"{len(data)} bytes are not what lacks from {start} to {end}")
-        records = self._records_in(start, data)
+        records, whole_to = self._records_in(start, data)
+        if whole_to < start + len(data):
+            raise StoreError(f"the bytes at {whole_to} are damaged there too")
         self._write(start, data)
+        self._take_back(damage, records, whole_to)
+
+    def look_again(self) -> None:
+        """At a start: damage that the checkpoint knew of may have been mended since, before the next checkpoint."""
+        for start, end in [] if self.report is None else list(self.report.damaged_ranges):
+            # Most of it is as it was, and may be long.
+            if self._reader.record_at(start) is not None:
+                self._take_back((start, end), *self._records_in(start, self._read(start, end)))
+
+    def _take_back(self, damage: Range, records: list[ScannedRecord], whole_to: int) -> None:
+        """The damage is none any more up to whole_to."""
+        start, end = damage
         for record in records:
             self._show(record)
         self._reader.damaged.pop(start, None)
@@ -113,11 +127,12 @@ class Mending:
                 for record in records:
                     self._index.add_late(record)
         self.mended += 1
-        if start + len(data) < end:
-            self.note(start + len(data), end)
-        log.warning("commit log: bytes %d to %d are whole again, %d messages", start, start + len(data), len(records))
+        if whole_to < end:
+            self.note(whole_to, end)
+        log.warning("commit log: bytes %d to %d are whole again, %d messages", start, whole_to, len(records))
 
-    def _records_in(self, start: int, data: bytes) -> list[ScannedRecord]:
+    def _records_in(self, start: int, data: bytes) -> tuple[list[ScannedRecord], int]:
+        """The records that the data begins with, and where the first place is that holds none."""
         view = memoryview(data)
         records: list[ScannedRecord] = []
         at = 0
@@ -129,9 +144,16 @@ class Mending:
                 continue
             file_end = self._log.files.start_of(start + at) + self._log.files.file_size_bytes - start
             if file_end > len(view) or not is_blank(view, at, file_end):
-                raise StoreError(f"the bytes at {start + at} are damaged there too")
+                break
             at = file_end
-        return records
+        return records, start + at
+
+    def _read(self, start: int, end: int) -> bytes:
+        parts: list[memoryview] = []
+        while start < end and (part := self._log.read(start, end - start)):
+            parts.append(part)
+            start += len(part)
+        return b"".join(parts)
 
     def _write(self, start: int, data: bytes) -> None:
         files = self._log.files

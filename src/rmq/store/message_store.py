@@ -164,6 +164,7 @@ class MessageStore:
         self._queues.remove_deleted()
         self._reader.trusted_from = self.recovery.start
         self.mending.report = self.recovery
+        self.mending.look_again()
         self._commits.dispatched = self._log.written
         self._flush.checkpoint = StoreCheckpoint.decode(_read(disk, config.root / CHECKPOINT_FILE))
         self._flush.last_store_timestamp_ms = max(

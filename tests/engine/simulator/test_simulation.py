@@ -18,7 +18,8 @@ SEEDS = range(FIRST, FIRST + int(os.environ.get("SIMULATOR_SEEDS", "2")))
 KEPT: dict[str, tuple[int, ...]] = {
     "sync": (1001,),
     "three": (101, 102),
-    "reports": (30059, 3045244987),
+    "power": (2978874573,),
+    "reports": (30059, 2025499979, 3045244987),
     "rebuild": (30009, 30060, 3045244994),
 }
 RUNS = [(plan, seed) for plan in PLANS for seed in sorted({*SEEDS, *KEPT.get(plan, ())})]

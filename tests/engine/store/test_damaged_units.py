@@ -226,7 +226,7 @@ def test_a_mended_message_is_found_by_key_at_once_and_hides_no_other() -> None:
 
 
 def test_a_checkpoint_that_is_being_written_knows_nothing_of_what_is_mended_meanwhile() -> None:
-    """Power is lost before the mended message's unit is synced: the place is still known as damaged."""
+    """Power is lost before the mended message's unit is synced: the place is looked at again."""
     case = StoreCase()
     results = case.put_many(COUNT)
     start, end = results[30].physical_offset, results[31].physical_offset
@@ -251,8 +251,7 @@ def test_a_checkpoint_that_is_being_written_knows_nothing_of_what_is_mended_mean
     case.reactor.crash()
     disk.crash("all")
     case = StoreCase(disk)
-    assert len(case.read_all()) == COUNT
-    case.store.mending.mend((start, end), record)
+    assert case.store.mending.mended == 1
     assert [one.queue_offset for one in case.read_all()] == list(range(COUNT + 1))
 
 
@@ -301,3 +300,26 @@ def test_the_first_messages_of_a_queue_are_there_as_soon_as_they_are_mended(orde
         assert again.read_all() == [everything[one] for one in sorted([*mended, 3, 4, 5])]
         again = StoreCase(again.kill())
         assert again.read_all() == [everything[one] for one in sorted([*mended, 3, 4, 5])]
+
+
+@pytest.mark.parametrize("part", [False, True], ids=["all", "the first message"])
+def test_what_was_mended_before_the_last_checkpoint_was_written_is_there_after_a_crash(part: bool) -> None:
+    """The checkpoint still says that it is damaged; who believed that would give the last number of the queue away."""
+    case = StoreCase()
+    case.put_many(20)
+    everything = case.read_all()
+    start = everything[18].physical_offset
+    end = case.store.max_physical_offset
+    case.put_many(1, "Other")
+    disk = case.kill()
+    log = disk.read_bytes(log_path())
+    disk.remove(ROOT / "queueCheckpoint.json")
+    disk.corrupt(log_path(), start, bytes(end - start))
+    case = StoreCase(disk)
+    assert case.store.mending.damaged == [(start, end)]
+    whole_to = everything[19].physical_offset if part else end
+    case.store.mending.mend((start, end), log[start:whole_to])
+    case = StoreCase(case.kill())
+    assert case.store.mending.damaged == ([(whole_to, end)] if part else [])
+    assert case.read_all() == (everything[:19] if part else everything)
+    assert case.put(message(1)).queue_offset == len(case.read_all()) - 1
