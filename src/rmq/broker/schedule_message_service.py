@@ -56,6 +56,9 @@ RETRY_MS = 100
 
 #: Pause after the disk could not be read.
 READ_RETRY_MS = 1_000
+#: Damage is mended each 10 s.
+MENDED_LOOK_MS = 10_000
+MENDED_WITHIN_MS = 30_000
 
 #: What all of TIMER_KEYS begin with.
 _TIMER_MARK = "TIMER_DE"
@@ -82,6 +85,9 @@ class _Level:
     queue_offset: int = 0
     timer: Timer | None = None
     is_delivering: bool = False
+    #: The place of a message that lacks, and since when it is waited for.
+    hole_at: int = -1
+    hole_since_ms: int = 0
 
 
 class ScheduleMessageService:
@@ -184,7 +190,11 @@ class ScheduleMessageService:
             return
         if not found.message_count:
             at = self._within_queue(level.number, max(level.queue_offset, found.next_begin_offset))
-            if at != level.queue_offset:
+            is_last = at >= self._store.max_offset(SCHEDULE_TOPIC, level.number - 1)
+            if at != level.queue_offset and is_last and self._store.mending.damaged:
+                # The other broker may have it, and nothing behind it waits.
+                self._set_timer(level, MENDED_LOOK_MS)
+            elif at != level.queue_offset:
                 # The files of those before are gone: what is left must not wait for the next message to come.
                 self._move(level, at)
                 self._set_timer(level, 0)
@@ -196,6 +206,11 @@ class ScheduleMessageService:
             self._move(level, found.next_begin_offset)
             self._set_timer(level, 0)
             return
+        if self._store.mending.damaged:
+            messages = self._before_a_hole(level, messages)
+            if not messages:
+                self._set_timer(level, READ_RETRY_MS)
+                return
         now_ms = self._clock.now_ms()
         # A clock that was set back makes a later one due first: it waits, or the offset would pass those before it.
         due = list(takewhile(lambda message: self._deliver_time_ms(level, message, now_ms) <= now_ms, messages))
@@ -205,6 +220,17 @@ class ScheduleMessageService:
             if level.number not in self._offsets:
                 self._move(level, level.queue_offset)
             self._set_timer(level, self._deliver_time_ms(level, messages[0], now_ms) - now_ms)
+
+    def _before_a_hole(self, level: _Level, messages: list[MessageExt]) -> list[MessageExt]:
+        """Those up to the first one that lacks. One that lacks at once is waited for, for a while: the other broker may
+        have it."""
+        before = [one for number, one in enumerate(messages, level.queue_offset) if one.queue_offset == number]
+        if before:
+            return before
+        now_ms = self._clock.monotonic_ms()
+        if level.hole_at != level.queue_offset:
+            level.hole_at, level.hole_since_ms = level.queue_offset, now_ms
+        return [] if now_ms - level.hole_since_ms < MENDED_WITHIN_MS else messages
 
     def _deliver_time_ms(self, level: _Level, message: MessageExt, now_ms: int) -> int:
         """Store time plus delay. A clock that was set back must not hold a message for longer than its level says."""

@@ -20,7 +20,8 @@ KEPT: dict[str, tuple[int, ...]] = {
     "three": (101, 102),
     "power": (2978874573,),
     "reports": (30059, 2025499979, 3045244987),
-    "rebuild": (30009, 30060, 3045244994),
+    "disks": (206208108,),
+    "rebuild": (30009, 30060, 3045244994, 3552855196),
 }
 RUNS = [(plan, seed) for plan in PLANS for seed in sorted({*SEEDS, *KEPT.get(plan, ())})]
 
