@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..remoting.bodies import ConsumerOffsetSerializeWrapper, DataVersion
-from .durable_table import DurableTable
+from .durable_table import DurableTable, at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +28,7 @@ Key = tuple[str, str]
 
 class ConsumerOffsetManager:
     def __init__(
-        self, config: BrokerConfig, reactor: Reactor, file: ConfigFile, *, when_ready: WhenReady = lambda write: write()
+        self, config: BrokerConfig, reactor: Reactor, file: ConfigFile, *, when_ready: WhenReady = at_once
     ) -> None:
         """when_ready: as DurableTable's. Offsets say what of transactions and popped messages is done with: what was
         stored in its place has to be on the disk before."""

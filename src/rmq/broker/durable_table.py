@@ -61,6 +61,11 @@ def _flush_from(tables: Sequence[Flushable], faults: list[OSError], done: Callab
     done(faults)
 
 
+def at_once(write: Callable[[], None]) -> None:
+    """Nothing has to be on the disk before the table is."""
+    write()
+
+
 @dataclass(frozen=True, eq=False)
 class _Pending:
     """What is to be written when it may be."""
@@ -76,7 +81,7 @@ class DurableTable:
         file: ConfigFile,
         snapshot: Callable[[], object],
         *,
-        when_ready: WhenReady = lambda write: write(),
+        when_ready: WhenReady = at_once,
     ) -> None:
         """snapshot returns the table as a JSON value that later changes do not touch. when_ready: calls back when what
         the table says by now may be on the disk (MessageStore.when_flushed); a clean stop does not ask it."""

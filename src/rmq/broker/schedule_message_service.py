@@ -56,7 +56,7 @@ RETRY_MS = 100
 
 #: Pause after the disk could not be read.
 READ_RETRY_MS = 1_000
-#: Damage is mended each 10 s.
+#: Damage is mended each 10 s; what waits behind a damaged message waits no longer than for three rounds of it.
 MENDED_LOOK_MS = 10_000
 MENDED_WITHIN_MS = 30_000
 

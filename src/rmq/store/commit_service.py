@@ -40,8 +40,8 @@ Arguments = TypeVarTuple("Arguments")
 
 _OK = PutStatus.OK
 _REFUSALS = (StoreError, ValueError, struct.error)
-# TOTALSIZE, MAGICCODE, BODYCRC, QUEUEID, QUEUEOFFSET, PHYSICALOFFSET.
-_HEAD = struct.Struct(">iiii4xqq")
+# TOTALSIZE and PHYSICALOFFSET.
+_HEAD = struct.Struct(">i24xq")
 
 # A slave that is behind its master by more than it reads at a time gets its next bytes in such pieces; one that keeps
 # up, a few messages.
@@ -384,7 +384,7 @@ class CommitService:
         if len(view) - at < RECORD_MIN_BYTES:
             return 0
         size: int
-        size, _, _, _, _, own_position = _HEAD.unpack_from(view, at)
+        size, own_position = _HEAD.unpack_from(view, at)
         size_max = min(self._record_bytes_max, self._log.files.file_size_bytes - at)
         return size if RECORD_MIN_BYTES <= size <= size_max and own_position == position else 0
 

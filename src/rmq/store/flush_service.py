@@ -74,6 +74,7 @@ class FlushService:
         self._checkpointing = False
         self._generation = 0
         self._wanted = False
+        self._until_flushed: list[tuple[int, Callable[[], None]]] = []
         self._stopped = False
         self._timer: Timer | None = None
         self._thorough_at_ms = 0
@@ -104,6 +105,15 @@ class FlushService:
         self._syncing = True
         self._syncing_since_ms = self._reactor.clock.monotonic_ms()
         self._sync(self._log.files_to_flush(), lambda: None, self._synced)
+
+    def when_flushed(self, done: Callable[[], None]) -> None:
+        """See `MessageStore.when_flushed`."""
+        end = self._log.written
+        if self._log.flushed >= end:
+            done()
+        else:
+            self._until_flushed.append((end, done))
+            self.flush()
 
     def flush_and_checkpoint(self) -> None:
         """Log, queues, and then the checkpoint files, beside what flush() does: nobody waits for this one."""
@@ -142,6 +152,7 @@ class FlushService:
             file.datasync()
         self._log.flushed = self._log.written
         self._write_checkpoints(queue_checkpoint, index)
+        self._release()
 
     # -- inside
 
@@ -203,9 +214,20 @@ class FlushService:
                 self._log.flushed = target
                 self.checkpoint.physic_msg_timestamp_ms = store_timestamp_ms
                 self._on_flushed(target)
+                self._release()
             synced()
 
         self._reactor.run_blocking(work, done)
+
+    def _release(self) -> None:
+        """Whoever waits for what is on the disk now; or was cut off before it came there."""
+        is_all = self._log.flushed == self._log.written
+        waiting, self._until_flushed = self._until_flushed, []
+        for end, done in waiting:
+            if is_all or end <= self._log.flushed:
+                done()
+            else:
+                self._until_flushed.append((end, done))
 
     def _synced(self) -> None:
         self._syncing = False

@@ -222,11 +222,10 @@ class MessageReader:
                 start += size
 
     def _damaged_size(self, view: memoryview, at: int, file_start: int) -> int:
-        """How long the bytes at position `at` are, where no intact record begins: as long as they say where the next
-        one begins behind them, else up to the next one, else all that is there."""
+        """How long the bytes at position `at` are, where no intact record begins: as long as they say where the log
+        ends behind them, else up to the next one, else all that is there."""
         size = _size_at(view, at)
-        following = at + size
-        if size and (following == len(view) or scan_record(view, following, len(view), file_start) is not None):
+        if size and at + size == len(view):
             return size
         found, _ = find_next(self._log.files, file_start + at)
         return (self._log.written if found is None else min(found, self._log.written)) - file_start - at

@@ -126,7 +126,6 @@ class MessageStore:
             on_cleaned=self.mending.forget_before,
         )
         self._flush_callbacks: list[Callable[[int], None]] = []
-        self._until_flushed: list[tuple[int, Callable[[], None]]] = []
 
     # -- opening and closing
 
@@ -277,12 +276,7 @@ class MessageStore:
     def when_flushed(self, done: Callable[[], None]) -> None:
         """Call done when all that is in the log by now is on the disk, at once where it is; never any more where the
         disk has failed."""
-        end = self._log.written
-        if self._log.flushed >= end:
-            done()
-        else:
-            self._until_flushed.append((end, done))
-            self._flush.flush()
+        self._flush.when_flushed(done)
 
     def truncate_to(self, physical_offset: int) -> None:
         """Blocking. Forget everything from physical_offset (a record's start) on, in log and queues, and zero it."""
@@ -298,8 +292,6 @@ class MessageStore:
         self._reader.forget_from(physical_offset)
         self.mending.forget_from(physical_offset)
         self._flush.flush_now(clean=False)
-        self._until_flushed = [(min(end, physical_offset), done) for end, done in self._until_flushed]
-        self._release_flushed()
 
     def record_end_at(self, common_end: int, done: Callable[[int | BaseException], None]) -> None:
         """done(end of the last whole record that ends at or below common_end), never before this returns."""
@@ -639,14 +631,6 @@ class MessageStore:
         self._waiters.flushed(physical_offset)
         for callback in self._flush_callbacks:
             callback(physical_offset)
-        self._release_flushed()
-
-    def _release_flushed(self) -> None:
-        flushed = self._log.flushed
-        ready = [done for end, done in self._until_flushed if end <= flushed]
-        self._until_flushed = [(end, done) for end, done in self._until_flushed if end > flushed]
-        for done in ready:
-            done()
 
     def _fail(self, error: OSError) -> None:
         """Nothing is acknowledged any more; reads go on."""

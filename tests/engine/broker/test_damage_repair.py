@@ -147,8 +147,9 @@ def test_thousands_of_damaged_places_do_not_end_the_mending(pair: Pair) -> None:
     assert bodies(pair.slave) == bodies(pair.master)
 
 
-def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
-    """The slave has messages of the same lengths there, which the master has lost and written others in their place."""
+def part(pair: Pair, bodies_sent: list[bytes], *, damaged_one: int) -> tuple[list[bytes], str]:
+    """Three messages are in both logs; then four that only the slave has, which is away, and these that only the master
+    has, one of them damaged. Returns what the master had, and the place of the damage."""
     pair.send(3)
     pair.world.run_for(90_000)
     pair.send(4)
@@ -156,17 +157,23 @@ def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
     pair.slave.stop()
     pair.return_with(disk)
     client = pair.master.client()
-    for number in range(4):
-        client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("TopicTest"), b"new%05d" % number)
+    for body in bodies_sent:
+        client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("TopicTest"), body)
         pair.world.run_for(4_000)
     written = bodies(pair.master)
-    offset, size = place(pair.master, 6)
+    offset, size = place(pair.master, damaged_one)
     pair.world.run_for(120_000)
     pair.master.stop()
     pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
     pair.return_with(pair.master.disk)
+    return written, f"{offset}-{offset + size}"
+
+
+def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
+    """The slave has messages of the same lengths there, which the master has lost and written others in their place."""
+    written, hurt = part(pair, [b"new%05d" % number for number in range(4)], damaged_one=6)
     assert bodies(pair.master) == written[:6]
-    assert damaged(pair.master) == f"{offset}-{offset + size}"
+    assert damaged(pair.master) == hurt
     pair.slave = pair.slave.start_again()
     pair.world.run_for(30_000)
     assert bodies(pair.master) == written[:6]
@@ -176,22 +183,7 @@ def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
 
 def test_a_slave_does_not_wait_where_its_own_bytes_cannot_be_what_lacks(pair: Pair) -> None:
     """The first message that the two logs do not have in common is damaged on the master as well."""
-    pair.send(3)
-    pair.world.run_for(90_000)
-    pair.send(4)
-    disk = pair.lose_power()
-    pair.slave.stop()
-    pair.return_with(disk)
-    client = pair.master.client()
-    for number in range(6):
-        client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("TopicTest"), b"another%05d" % number)
-        pair.world.run_for(4_000)
-    written = readable(pair.master)
-    offset, size = place(pair.master, 3)
-    pair.world.run_for(120_000)
-    pair.master.stop()
-    pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
-    pair.return_with(pair.master.disk)
+    written, _ = part(pair, [b"another%05d" % number for number in range(6)], damaged_one=3)
     pair.slave = pair.slave.start_again()
     pair.world.run_for(30_000)
     assert pair.slave.controller.store.tails_set_aside == 1

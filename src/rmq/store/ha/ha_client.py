@@ -206,7 +206,7 @@ class HaClient:
         if state is None:
             self.lost(link, why or "it cannot be asked any more")
         elif not state.damaged:
-            self._log.set_tail_aside(end, lambda kept: self.lost(link, kept))
+            self._set_tail_aside(link, end)
         elif 0 < state.damaged_to < self._log.max_physical_offset:
             # A log that has parted there is of no use for the mending. What comes next tells, where the master has it.
             wanted = (state.damaged_to, min(state.damaged_to + HEAD_BYTES, self._log.max_physical_offset))
@@ -220,7 +220,10 @@ class HaClient:
         if state is None or state.crc < 0 or state.damaged or state.crc == log_crc(self._log, wanted):
             self._wait_for_mending(link, end)
         else:
-            self._log.set_tail_aside(end, lambda kept: self.lost(link, kept))
+            self._set_tail_aside(link, end)
+
+    def _set_tail_aside(self, link: _Link, end: int) -> None:
+        self._log.set_tail_aside(end, lambda kept: self.lost(link, kept))
 
     def _wait_for_mending(self, link: _Link, end: int) -> None:
         self.lost(link, f"its log is damaged at {end}: waiting until that is mended")
