@@ -47,6 +47,7 @@ class File(Protocol):
 
     def datasync(self) -> None:
         """fdatasync. After an OSError here nothing about earlier writes is known any more: stop acknowledging.
+        The next calls for this file raise as well.
 
         Runs in a thread, and the loop may close a file meanwhile, because it removes it (a topic is deleted): there is
         nothing to sync then, and that is no error."""

@@ -34,6 +34,8 @@ class SystemFile:
         self._descriptor = descriptor
         self._map: mmap.mmap | None = None
         self._mapped: memoryview | None = None
+        self._sync_lock = threading.Lock()
+        self._sync_error: OSError | None = None
 
     @property
     def path(self) -> Path:
@@ -103,14 +105,20 @@ class SystemFile:
                 raise
 
     def datasync(self) -> None:
-        descriptor = self._descriptor
-        if descriptor < 0:
-            return
-        try:
-            os.fdatasync(descriptor)
-        except OSError as error:
-            if error.errno != errno.EBADF or self._descriptor >= 0:
-                raise
+        """The kernel tells of a lost write once for each open file, to one of those who sync it at the same time: so one
+        at a time, and everybody after it is told what the first was told."""
+        with self._sync_lock:
+            if self._sync_error is not None:
+                raise self._sync_error
+            descriptor = self._descriptor
+            if descriptor < 0:
+                return
+            try:
+                os.fdatasync(descriptor)
+            except OSError as error:
+                if error.errno != errno.EBADF or self._descriptor >= 0:
+                    self._sync_error = error
+                    raise
 
     def truncate(self, size_bytes: int) -> None:
         """The map goes first: reading a mapped page behind the file's end kills the process (SIGBUS)."""

@@ -173,8 +173,12 @@ class MappedFileQueue:
         directory = self._directories.setdefault(start, self.paths.for_new(start // self.file_size_bytes))
         file = self._disk.open(directory / file_name(start), size_bytes=self.file_size_bytes)
         if not self._is_derived:
-            file.datasync()
-            self._disk.sync_directory(directory)
+            try:
+                file.datasync()
+                self._disk.sync_directory(directory)
+            except OSError:
+                file.close()
+                raise
         return file
 
     def adopt(self, start: int, file: File) -> None:

@@ -110,7 +110,7 @@ class MessageStore:
             complete_up_to=lambda: self._commits.dispatched,
             damaged=lambda: self.recovery.damaged_ranges,
             on_flushed=self._flushed,
-            on_failed=self._fail,
+            on_failed=self.fail,
         )
         self._commits = self._make_commits()
         self._commits.committed.append(self._make_next_file)
@@ -379,6 +379,19 @@ class MessageStore:
         """Remove expired files now and in the next turns, at whatever hour."""
         self._clean.clean_at_any_hour()
 
+    def fail(self, error: OSError) -> None:
+        """The disk failed: nothing is acknowledged any more, reads go on, and the process is asked to end."""
+        if self._failure is not None:
+            return
+        self._failure = f"{self.config.root}: {error}: nothing more can be acknowledged"
+        log.critical("store: %s", self._failure)
+        self._decide_accepting()
+        self._flush.stop()
+        self._clean.stop()
+        self._waiters.fail(PutStatus.SERVICE_NOT_AVAILABLE)
+        if self._on_fatal is not None:
+            self._on_fatal(self._failure)
+
     # -- telling
 
     def on_arrive(self, callback: Callable[[str, int, int, int | None, int], None]) -> None:
@@ -610,7 +623,7 @@ class MessageStore:
             flush=self._flush,
             waiters=self._waiters,
             stats=self._stats,
-            on_failed=self._fail,
+            on_failed=self.fail,
             on_damage=self.mending.note,
         )
 
@@ -631,19 +644,6 @@ class MessageStore:
         self._waiters.flushed(physical_offset)
         for callback in self._flush_callbacks:
             callback(physical_offset)
-
-    def _fail(self, error: OSError) -> None:
-        """Nothing is acknowledged any more; reads go on."""
-        if self._failure is not None:
-            return
-        self._failure = f"{self.config.root}: {error}: nothing more can be acknowledged"
-        log.critical("store: %s", self._failure)
-        self._decide_accepting()
-        self._flush.stop()
-        self._clean.stop()
-        self._waiters.fail(PutStatus.SERVICE_NOT_AVAILABLE)
-        if self._on_fatal is not None:
-            self._on_fatal(self._failure)
 
     def _sample(self) -> None:
         if self._is_running:

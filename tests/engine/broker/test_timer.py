@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -370,3 +371,19 @@ def test_timed_message_comes_although_its_queue_could_not_be_read_once(broker: B
     client.send("T", b"x", "TIMER_DELAY_SEC\x011\x02")
     broker.world.run_for(5_000)
     assert bodies(client) == [b"x"]
+
+
+@pytest.mark.parametrize("file", ["timerlog", "timercheck"])
+def test_lost_write_to_the_timers_files_ends_the_broker_and_no_message(
+    broker: Broker, client: Client, file: str
+) -> None:
+    broker.disk.fail("datasync", errno.EIO, path_contains=file)
+    put_some(client)
+    broker.world.run_for(1_100)
+    (fatal,) = broker.fatal
+    assert file in fatal
+    assert fatal.endswith("nothing more can be acknowledged")
+    broker.kill()
+    again = broker.start_again()
+    again.world.run_for(20_000)
+    assert bodies(again.client()) == [b"%d" % number for number in range(1, 7)]

@@ -90,6 +90,7 @@ class FakeFile:
         self._inode = inode
         self._life = disk.life
         self._closed = False
+        self._sync_error: OSError | None = None
 
     @property
     def path(self) -> Path:
@@ -135,7 +136,13 @@ class FakeFile:
         if self._closed and self._life == self._disk.life:
             return
         inode = self._alive()
-        self._disk.mutate("datasync", self._path)
+        if self._sync_error is not None:
+            raise self._sync_error
+        try:
+            self._disk.mutate("datasync", self._path)
+        except OSError as error:
+            self._sync_error = error
+            raise
         inode.sync()
 
     def truncate(self, size_bytes: int) -> None:

@@ -194,6 +194,9 @@ class TimerMessageStore:
 
         def flushed(outcome: BaseException | None) -> None:
             self._is_flushing = False
+            if isinstance(outcome, OSError) and changes.is_lost:
+                self._store.fail(outcome)
+                return
             if isinstance(outcome, BaseException):
                 log.warning("timer: its files cannot be written: %s", outcome)
                 changes.failed()
