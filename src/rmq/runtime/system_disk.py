@@ -105,8 +105,8 @@ class SystemFile:
                 raise
 
     def datasync(self) -> None:
-        """The kernel tells of a lost write once for each open file, to one of those who sync it at the same time: so one
-        at a time, and everybody after it is told what the first was told."""
+        """The kernel tells of a lost write once for each open file, to one of those who sync it at the same time: so
+        one at a time, and everybody after it is told what the first was told."""
         with self._sync_lock:
             if self._sync_error is not None:
                 raise self._sync_error

@@ -356,7 +356,7 @@ class MessageStore:
         def written(fault: Exception | None) -> None:
             self._reads -= 1
             if failures:
-                self._fail(failures[0])
+                self.fail(failures[0])
             done(fault)
 
         self._reads += 1

@@ -18,6 +18,7 @@ SEEDS = range(FIRST, FIRST + int(os.environ.get("SIMULATOR_SEEDS", "2")))
 KEPT: dict[str, tuple[int, ...]] = {
     "sync": (1001,),
     "three": (101, 102),
+    "quorum": (770000062,),
     "power": (2978874573,),
     "reports": (30059, 2025499979, 3045244987),
     "disks": (206208108,),

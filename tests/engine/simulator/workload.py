@@ -6,6 +6,7 @@ Answers are taken whenever they come, also long after a real client would have g
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,7 @@ class Workload:
         self.groups: set[str] = set()
         self._reactor = self.world.reactor(CLIENT)
         self._lines: dict[str, _Line] = {}
+        self._topic_changes: Counter[str] = Counter()
         self._waiting: list[tuple[_Line, RemotingCommand, Callable[[RemotingCommand], None]]] = []
         self._bodies: dict[str, bytes] = {}
         self._checked: dict[int, int] = {}
@@ -189,10 +191,10 @@ class Workload:
 
     def _send_plain(self, line: _Line, topic: str, queue_id: int) -> None:
         body = self._body()
-        incarnation = self.topics.get(topic)
+        changes = self._topic_changes[topic]
 
         def take(answer: RemotingCommand) -> None:
-            if self._accepted(answer) and self.topics.get(topic) is incarnation:
+            if self._accepted(answer) and self._topic_changes[topic] == changes:
                 fields = answer.ext_fields
                 self.stored.append(Stored(topic, int(fields["queueId"]), int(fields["queueOffset"]), body))
 
@@ -314,6 +316,7 @@ class Workload:
             return
         # Unknown until it is answered; what was promised of the topic before does not count any more.
         self.topics.pop(name, None)
+        self._topic_changes[name] += 1
         self.stored = [one for one in self.stored if one.topic != name]
         if exists:
             answer = self._ask(MASTER, RequestCode.DELETE_TOPIC_IN_BROKER, {"topic": name})

@@ -16,8 +16,8 @@ class TimerChanges:
     """Log, wheel, checkpoint: in this order, so that nothing on the disk points at what is not there."""
 
     is_lost = False
-    """A sync of the log or the checkpoint failed: what was written to them before is not known to be there any more. The
-    wheel and the metrics are written again as a whole."""
+    """A sync of the log or the checkpoint failed: what was written to them before is not known to be there any more.
+    The wheel and the metrics are written again as a whole."""
 
     def __init__(self, books: TimerBooks) -> None:
         self._books = books
