@@ -9,8 +9,8 @@ with it, else by the queue's own last unit; the smallest of all counts. No queue
 more. 2. Queues are cut at start; the log is walked from there, every record is checked, and gives its unit. 3. Where
 no intact record stands, the next one is searched: first where TOTALSIZE points, then by magic code and physical
 offset, then at the start of the next file. Found: the range between is damage, named and counted, and the walk goes
-on. Not found: this is the end. What lies behind it (a torn write) is overwritten with zeros, so that it can never
-come back.
+on. Not found, but the queue checkpoint saw the log end further on: it is damage up to there. Else this is the end. What
+lies behind it (a torn write) is overwritten with zeros, so that it can never come back.
 """
 
 from __future__ import annotations
@@ -212,11 +212,32 @@ class LogRecovery:
                 return position, True
             found, all_zero = find_next(self._files, position)
             if found is None:
-                return position, all_zero
+                if not self._was_synced(position):
+                    return position, all_zero
+                assert self._hint is not None
+                found = self._hint.physical_offset
+                self._fill_queues(position)
             log.error("commit log: bytes %d to %d are damaged, their messages are lost", position, found)
             self._report.damaged_ranges.append((position, found))
             position = found
         return position, True
+
+    def _was_synced(self, position: int) -> bool:
+        """The checkpoint is of this log and saw it end behind position: what is there was not torn, it is damaged."""
+        return self._hint is not None and position < self._hint.physical_offset <= self._files.end
+
+    def _fill_queues(self, position: int) -> None:
+        """The damaged messages keep their numbers."""
+        assert self._hint is not None
+        for (topic, queue_id), (first, end) in self._hint.queues.items():
+            if first == end or self._queues.is_gone(topic, position):
+                continue
+            queue = self._queues.make(topic, queue_id)
+            if queue.is_empty:
+                queue.begin_at(first)
+            if queue.next_offset < end:
+                queue.fill_up_to(end, position)
+                queue.commit()
 
     def _walk_file(self, view: memoryview, file_start: int, position: int) -> int:
         """Dispatch intact records up to the first place where none stands."""

@@ -231,19 +231,40 @@ def test_a_slave_keeps_its_message_where_its_masters_has_a_damaged_size(pair: Pa
     assert bodies(pair.slave) == bodies(pair.master)
 
 
-def test_a_timed_message_that_is_damaged_when_it_is_due_comes_when_it_is_mended(pair: Pair) -> None:
+WHEEL = ("rmq_sys_wheel_timer", 0)
+LEVEL_5 = ("SCHEDULE_TOPIC_XXXX", 4)
+
+
+@pytest.mark.parametrize(
+    ("properties", "queue", "loses_timer_files"),
+    [
+        pytest.param("TIMER_DELAY_SEC\x0160\x02", WHEEL, False, id="timed, in the wheel"),
+        pytest.param("TIMER_DELAY_SEC\x0160\x02", WHEEL, True, id="timed, on its way into the wheel"),
+        pytest.param("DELAY\x015\x02", LEVEL_5, False, id="of a delay level"),
+    ],
+)
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_message_that_is_damaged_when_its_time_comes_is_waited_for(
+    pair: Pair, properties: str, queue: tuple[str, int], loses_timer_files: bool, number: int
+) -> None:
     client = pair.master.client()
-    for number in range(3):
-        fields = client.send_fields("TopicTest", "TIMER_DELAY_SEC\x0160\x02")
-        client.post(RequestCode.SEND_MESSAGE_V2, fields, b"%d" % number)
+    for body in (b"0", b"1", b"2"):
+        client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("TopicTest", properties), body)
         pair.world.run_for(20)
     pair.world.run_for(8_000)
-    units = pair.master.controller.store.units("rmq_sys_wheel_timer", 0, 1, 1)
+    units = pair.master.controller.store.units(*queue, number, 1)
     assert units
     offset, size, _ = units[0]
+    pair.slave.stop()
     pair.master.stop()
+    disk = pair.master.disk
+    if loses_timer_files:
+        for path in [path for path in disk.files() if any(part.startswith("timer") for part in path.parts)]:
+            disk.remove(path)
     pair.world.run_for(40_000)
-    pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
-    pair.return_with(pair.master.disk)
-    pair.world.run_for(60_000)
+    disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    pair.return_with(disk)
+    pair.world.run_for(15_000)
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(45_000)
     assert bodies(pair.master) == [b"0", b"1", b"2"]

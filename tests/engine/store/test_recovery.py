@@ -223,6 +223,27 @@ def test_torn_tail_is_cut_and_zeroed_and_never_comes_back() -> None:
     assert read_everything(case) == records
 
 
+@pytest.mark.parametrize("topic", ["T", "Other"])
+@pytest.mark.parametrize("clean", [True, False])
+def test_damage_at_the_synced_end_is_no_torn_tail(clean: bool, topic: str) -> None:
+    """Also where its queue has to be made anew: a message of the pair's other broker must not find its number taken."""
+    case = StoreCase()
+    case.put_many(4)
+    last = case.put_many(1, topic=topic)[0]
+    case.reactor.run_for(120_000)
+    disk = case.stop() if clean else case.kill()
+    record = disk.read_bytes(log_path(0))[last.physical_offset : last.physical_offset + last.size]
+    for path in [path for path in disk.files() if "consumequeue" in path.parts]:
+        disk.remove(path)
+    disk.corrupt(log_path(0), last.physical_offset + last.size // 2, b"\x00\xff")
+    case = StoreCase(disk)
+    damage = (last.physical_offset, last.physical_offset + last.size)
+    assert case.store.recovery.damaged_ranges == [damage]
+    assert case.put_many(1, topic=topic)[0].queue_offset == last.queue_offset + 1
+    case.store.mending.mend(damage, record)
+    assert [one.queue_offset for one in case.read_all(topic)] == list(range(last.queue_offset + 2))
+
+
 def test_stale_records_behind_the_end_do_not_come_back() -> None:
     """Records of an earlier life behind the end have the wrong physical offset."""
     disk, records = filled(clean=False)

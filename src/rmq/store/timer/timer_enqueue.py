@@ -6,14 +6,16 @@ idle      message arrived  read: up to BATCH records, in a thread
 reading   read             units for what waits (one write); what is due at once is delivered
 putting   all answered     queue offset and read time are written down; next batch, or idle
 any       disk full        the batch stands still, again after RETRY_MS
+reading   one is damaged   those before it are taken; it is waited for: the pair's other broker may have it
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import TYPE_CHECKING
 
-from ...remoting.message import RecordError, decode_record
+from ...remoting.message import MessageExt, RecordError, decode_record
 from ...remoting.topic_names import TIMER_TOPIC
 from .timer_books import QUEUE_ID
 from .timer_message import NEVER_ENQUEUED, TimerPlace, identity, is_recall, out_time_ms, rolls
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...env import Reactor, Timer
-    from ...remoting.message import MessageExt
     from ..message_store import MessageStore
     from .timer_books import TimerBooks
     from .timer_deliver import TimerDeliver
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 #: Messages taken at a time: bounds memory, and the loop is never held long.
 BATCH = 256
 
-#: Pause after the disk refused a write.
+#: Pause after the disk refused a write, or before a damaged message is looked at again.
 RETRY_MS = 500
+
+#: A damaged message is waited for so long.
+MENDED_WITHIN_MS = 30_000
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +60,8 @@ class TimerEnqueue:
         self._on_taken = on_taken
         self._is_busy = False
         self._timer: Timer | None = None
+        self._hole_at = -1
+        self._hole_since_ms = 0
         self._newest: dict[tuple[object, ...], tuple[int, int]] = {}
         self.superseded: set[int] = set()
         """Physical offsets of messages whose rolled copy waits as well."""
@@ -93,13 +99,19 @@ class TimerEnqueue:
             log.warning("timer: messages cannot be read: %s", records)
             self._later(self._again)
             return
+        messages = [_decoded(record) for record in records]
+        if self._store.mending.damaged:
+            messages = self._before_a_hole(first, messages)
+            if not messages:
+                self._later(self._again)
+                return
         to_wheel: list[TimerPlace] = []
         due: list[TimerPlace] = []
-        for queue_offset, (physical_offset, size), record in zip(
-            range(first, first + len(places)), places, records, strict=True
+        for queue_offset, (physical_offset, size), message in zip(
+            itertools.count(first), places, messages, strict=False
         ):
-            message = _decoded(physical_offset, record)
-            if message is None:
+            if not isinstance(message, MessageExt):
+                log.error("timer: the message at %d cannot be read and is passed over: %s", physical_offset, message)
                 continue
             time_ms = out_time_ms(message)
             if time_ms is None:
@@ -108,7 +120,17 @@ class TimerEnqueue:
             place = TimerPlace(queue_offset, physical_offset, size, time_ms, message)
             if not self._is_taken(place):
                 (due if self._is_due(time_ms) else to_wheel).append(place)
-        self._write(first + len(places), to_wheel, due)
+        self._write(first + len(messages), to_wheel, due)
+
+    def _before_a_hole(self, first: int, messages: list[MessageExt | RecordError]) -> list[MessageExt | RecordError]:
+        """Those up to the first one that lacks. One that lacks at once is waited for, for a while."""
+        before = list(itertools.takewhile(lambda one: isinstance(one, MessageExt), messages))
+        if before:
+            return before
+        now_ms = self._reactor.clock.monotonic_ms()
+        if self._hole_at != first:
+            self._hole_at, self._hole_since_ms = first, now_ms
+        return [] if now_ms - self._hole_since_ms < MENDED_WITHIN_MS else messages[:1]
 
     def _is_taken(self, place: TimerPlace) -> bool:
         """Whether it was, before this start: it has its unit, or it was delivered."""
@@ -175,12 +197,8 @@ class TimerEnqueue:
         self._timer = self._reactor.call_later(RETRY_MS, callback)
 
 
-def _decoded(physical_offset: int, record: bytes | None) -> MessageExt | None:
+def _decoded(record: bytes | None) -> MessageExt | RecordError:
     try:
-        if record is not None:
-            return decode_record(record)
-        fault: object = "gone"
+        return RecordError("it is damaged or gone") if record is None else decode_record(record)
     except RecordError as error:
-        fault = error
-    log.error("timer: the message at %d cannot be read and is passed over: %s", physical_offset, fault)
-    return None
+        return error
