@@ -140,12 +140,12 @@ class ConsumerOffsetManager:
     def remove_topic(self, topic: str, done: Persisted | None = None) -> None:
         """done: when no crash brings them back, for a topic that is made anew with that name."""
         self._remove(lambda key: key[0] == topic)
-        if done is not None:
-            self._dirty = False
-            self._table.persist(done)
+        self._persist_now(done)
 
-    def remove_group(self, group: str) -> None:
+    def remove_group(self, group: str, done: Persisted) -> None:
+        """done: as remove_topic's."""
         self._remove(lambda key: key[1] == group)
+        self._persist_now(done)
 
     def remove_names(self, names: Iterable[str]) -> None:
         """`topic@group`, as a slave's master names them."""
@@ -175,6 +175,11 @@ class ConsumerOffsetManager:
     def _take(self, stored: ConsumerOffsetSerializeWrapper) -> None:
         self.merge(stored.offset_table)
         self.data_version = stored.data_version
+
+    def _persist_now(self, done: Persisted | None) -> None:
+        if done is not None:
+            self._dirty = False
+            self._table.persist(done)
 
     def _remove(self, gone: Callable[[Key], bool]) -> None:
         for table in (self._committed, self._pulled, self._resets):

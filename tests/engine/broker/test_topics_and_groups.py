@@ -234,7 +234,8 @@ def test_every_code_answers_garbage_with_a_code(broker: Broker, client: Client) 
     assert client.send("T").code == ResponseCode.SUCCESS
 
 
-def test_offsets_of_a_deleted_topic_do_not_come_back_with_kill_9() -> None:
+@pytest.mark.parametrize("what", ["topic", "group"])
+def test_offsets_of_what_was_deleted_do_not_come_back_with_kill_9(what: str) -> None:
     """A new topic of that name would be passed over up to them."""
     broker = Broker()
     client = broker.client()
@@ -243,8 +244,11 @@ def test_offsets_of_a_deleted_topic_do_not_come_back_with_kill_9() -> None:
     fields = {"consumerGroup": "gc", "topic": "T", "queueId": "0"}
     client.ok(RequestCode.UPDATE_CONSUMER_OFFSET, {**fields, "commitOffset": "1000"})
     broker.world.run_for(20_000)
-    client.ok(RequestCode.DELETE_TOPIC_IN_BROKER, {"topic": "T"})
-    client.create_topic("T")
+    if what == "topic":
+        client.ok(RequestCode.DELETE_TOPIC_IN_BROKER, {"topic": "T"})
+        client.create_topic("T")
+    else:
+        client.ok(RequestCode.DELETE_SUBSCRIPTIONGROUP, {"groupName": "gc", "cleanOffset": "true"})
     client.send("T", b"new")
     broker.kill()
     again = broker.start_again().client()

@@ -18,7 +18,7 @@ from ....remoting.bodies import (
 from ....remoting.codes import ResponseCode
 from ....remoting.fields import bool_field, int_field, text_field
 from ....rpc.errors import RequestRefused
-from .persisted import answer_when_persisted, not_written
+from .persisted import AnswerWhenAll, answer_when_persisted, not_written
 from .topic import data_version
 
 if TYPE_CHECKING:
@@ -44,10 +44,12 @@ class GroupAdmin:
     def delete(self, channel: Channel, request: RemotingCommand) -> RemotingCommand | None:
         fields = request.ext_fields
         group = text_field(fields, "groupName")
+        written = answer_when_persisted(channel, request)
         if bool_field(fields, "cleanOffset"):
-            self._context.offsets.remove_group(group)
+            written = AnswerWhenAll(2, written)
+            self._context.offsets.remove_group(group, written)
         self._context.stats.forget_group(group)
-        self._groups.delete(group, answer_when_persisted(channel, request))
+        self._groups.delete(group, written)
         return None
 
     def all_groups(self, _: Channel, request: RemotingCommand) -> RemotingCommand:
