@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.engine.broker.test_master_return import Pair, bodies
+from tests.engine.broker.test_transaction import checks, rounds
 
 from rmq.broker import damage_repair
 from rmq.remoting.codes import RequestCode
+from rmq.remoting.message import decode_record
 from rmq.store.flush_service import QUEUE_CHECKPOINT_FILE
 
 if TYPE_CHECKING:
@@ -268,3 +270,25 @@ def test_a_message_that_is_damaged_when_its_time_comes_is_waited_for(
     pair.slave = pair.slave.start_again()
     pair.world.run_for(45_000)
     assert bodies(pair.master) == [b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_producer_is_asked_about_a_half_message_that_was_damaged_then(pair: Pair, number: int) -> None:
+    client = pair.master.client()
+    for body in (b"0", b"1", b"2"):
+        fields = client.send_fields("TopicTest", "TRAN_MSG\x01true\x02PGROUP\x01pg\x02", f="4")
+        client.post(RequestCode.SEND_MESSAGE_V2, fields | {"g": str(pair.world.clock.now_ms())}, body)
+        pair.world.run_for(20)
+    pair.world.run_for(3_000)
+    units = pair.master.controller.store.units("RMQ_SYS_TRANS_HALF_TOPIC", 0, number, 1)
+    assert units
+    offset, size, _ = units[0]
+    pair.slave.stop()
+    pair.master.stop()
+    pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    pair.return_with(pair.master.disk)
+    client = pair.master.client()
+    rounds(client, 1)
+    pair.slave = pair.slave.start_again()
+    rounds(client, 2)
+    assert {decode_record(check.body).body for check in checks(client)} == {b"0", b"1", b"2"}

@@ -14,7 +14,8 @@ Each transactionCheckInterval a round walks the half queue from where the last o
 An immune copy does not count as a question asked (Apache counts it, so that there no producer can ask for more time
 than 15 rounds take). Copies are stored some at a time; the walk passes a half message when its copy is as safe as this
 broker promises. One that can have no copy (a limit is lower than when it was sent) is asked about once, at its own
-place, and passed. A round yields to the loop between batches, so that a long queue holds nobody up.
+place, and passed. A damaged one ends the round, for the pair's other broker may have it; the next round passes over it.
+A round yields to the loop between batches, so that a long queue holds nobody up.
 """
 
 from __future__ import annotations
@@ -133,6 +134,7 @@ class TransactionCheck:
         self._is_running = False
         self._is_walking = False
         self._round_end = 0
+        self._hole_at = -1
 
     def start(self) -> None:
         self._is_running = True
@@ -175,7 +177,15 @@ class TransactionCheck:
         except RecordError as error:
             log.error("half messages from %d on cannot be read and are passed over: %s", start, error)
             halves = []
-        _Batch(self, halves, found.next_begin_offset).start()
+        end = found.next_begin_offset
+        if self._store.mending.damaged and self._hole_at != start:
+            end = _first_missing(halves, start, end)
+            halves = [half for half in halves if half.queue_offset < end]
+            if end == start:
+                self._hole_at = start
+                self._end()
+                return
+        _Batch(self, halves, end).start()
 
     def passed(self, half_offset: int, *, go_on: bool) -> None:
         """By a batch that is over: everything before half_offset is done with."""
@@ -270,6 +280,12 @@ def check_request(half: MessageExt, copy: PutResult, broker_name: str) -> Remoti
     command = RemotingCommand.request(RequestCode.CHECK_TRANSACTION_STATE, fields, encode_message(message), oneway=True)
     command.language = SERVER_LANGUAGE
     return command
+
+
+def _first_missing(halves: list[MessageExt], start: int, end: int) -> int:
+    """The first number in [start, end) that no half message has; end where they are all there."""
+    numbers = {half.queue_offset for half in halves}
+    return next((number for number in range(start, end) if number not in numbers), end)
 
 
 class _Batch:
