@@ -7,7 +7,8 @@ slave from the start, the damage that is known is looked at each PERIOD_MS, one 
 The other log may have parted from the own one below the damage, and have messages of the same lengths there. So it is
 asked first whether the next intact record behind the damage is the same there: then everything below it is (see
 store/ha/log_comparison.py). Where it has none there, what lies just before the damage has to be the same, and what it
-has of the damaged bytes is taken, up to its end.
+has of the damaged bytes is taken, up to its end. What is damaged on both sides stays so, and what is whole before and
+behind it is taken.
 """
 
 from __future__ import annotations
@@ -57,9 +58,21 @@ class DamageRepair:
         self._round.stop()
 
     def run(self, peers: list[PairLog], done: Callable[[], None]) -> None:
-        """Ask these for every place that is damaged now, then call done."""
-        work = deque((damage, peer) for damage in self._mending.damaged for peer in peers)
-        self._next(work, done)
+        """Ask these for every place that is damaged now, and for what is left of one of which a part was mended, then
+        call done."""
+        self._run(self._mending.damaged, peers, done)
+
+    def _run(self, places: list[Range], peers: list[PairLog], done: Callable[[], None]) -> None:
+        before = set(self._mending.damaged)
+
+        def over() -> None:
+            left = [one for one in self._mending.damaged if one not in before]
+            if left:
+                self._run(left, peers, done)
+            else:
+                done()
+
+        self._next(deque((damage, peer) for damage in places for peer in peers), over)
 
     def _look(self) -> None:
         if self._is_busy or not self._mending.damaged:

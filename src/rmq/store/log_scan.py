@@ -68,6 +68,17 @@ def find_next(files: MappedFileQueue, position: int) -> tuple[int | None, bool]:
     return file_start + found, False
 
 
+def next_record(data: bytes, start: int) -> int:
+    """Where in these bytes of a log the first intact record stands behind their own beginning; their length where none
+    does. Byte 0 has the physical offset start."""
+    view = memoryview(data)
+    for match in _MAGIC.finditer(view, 1 + _MAGIC_POSITION):
+        at = match.start() - _MAGIC_POSITION
+        if scan_record(view, at, len(view), start) is not None:
+            return at
+    return len(view)
+
+
 def _search(files: MappedFileQueue, file_start: int, at: int) -> tuple[int | None, bool]:
     """Position in the file of the next record from `at` on, or None; and whether only zeros are there."""
     all_zero = True

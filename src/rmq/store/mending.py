@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from .consume_queue import FILLER_SIZE
 from .errors import StoreError
-from .log_scan import scan_forward
+from .log_scan import next_record, scan_forward
 from .record import is_blank, scan_record
 
 if TYPE_CHECKING:
@@ -95,15 +95,16 @@ class Mending:
             ranges[:] = [one for one in ranges if one[0] < physical_offset]
 
     def mend(self, damage: Range, data: bytes) -> None:
-        """Put data where the damage is, or where it begins, as far as there is data: the rest stays damaged then.
-        Raises StoreError where it cannot be taken; nothing is changed then."""
+        """Put data where the damage is, or where it begins, as far as it is whole: the rest stays damaged then. Raises
+        StoreError where nothing can be taken; what is whole further on is a damage of its own then."""
         start, end = damage
         if damage not in self.damaged or not 0 < len(data) <= end - start:
             raise StoreError(f"{len(data)} bytes are not what lacks from {start} to {end}")
         records, whole_to = self._records_in(start, data)
-        if whole_to < start + len(data):
-            raise StoreError(f"the bytes at {whole_to} are damaged there too")
-        self._write(start, data)
+        if whole_to == start:
+            self._part(damage, start + next_record(data, start))
+            raise StoreError(f"the bytes at {start} are damaged there too")
+        self._write(start, data[: whole_to - start])
         self._take_back(damage, records, whole_to)
 
     def look_again(self) -> None:
@@ -118,18 +119,31 @@ class Mending:
         start, end = damage
         for record in records:
             self._show(record)
-        self._reader.damaged.pop(start, None)
         self._reader.units.log_has_changed()
-        if self.report is not None and damage in self.report.damaged_ranges:
-            self.report.damaged_ranges.remove(damage)
+        was_found_by_recovery = self._forget(damage)
+        if was_found_by_recovery and self._index is not None:
             # Recovery could not give them to the index; a record found damaged by reading is in it since it was put.
-            if self._index is not None:
-                for record in records:
-                    self._index.add_late(record)
+            for record in records:
+                self._index.add_late(record)
         self.mended += 1
         if whole_to < end:
             self.note(whole_to, end)
         log.warning("commit log: bytes %d to %d are whole again, %d messages", start, whole_to, len(records))
+
+    def _part(self, damage: Range, at: int) -> None:
+        start, end = damage
+        if start < at < end:
+            self._forget(damage)
+            self.note(start, at)
+            self.note(at, end)
+
+    def _forget(self, damage: Range) -> bool:
+        """Whether it was found by recovery."""
+        self._reader.damaged.pop(damage[0], None)
+        if self.report is None or damage not in self.report.damaged_ranges:
+            return False
+        self.report.damaged_ranges.remove(damage)
+        return True
 
     def _records_in(self, start: int, data: bytes) -> tuple[list[ScannedRecord], int]:
         """The records that the data begins with, and where the first place is that holds none."""

@@ -16,6 +16,8 @@ from rmq.remoting.message import decode_record
 from rmq.store.flush_service import QUEUE_CHECKPOINT_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.engine.broker.harness import Broker
 
 LOG = Path("/store/commitlog/00000000000000000000")
@@ -129,6 +131,26 @@ def test_bytes_that_are_damaged_on_both_sides_stay_fenced(pair: Pair) -> None:
     assert b"00000004" not in bodies(pair.master)
 
 
+@pytest.mark.parametrize("zeroed", [range(1, 9), range(4, 5)], ids=["many of ours", "one of ours"])
+def test_what_is_whole_around_bytes_that_are_damaged_on_both_sides_is_taken(pair: Pair, zeroed: range) -> None:
+    pair.send(10)
+    pair.world.run_for(120_000)
+    offset, size = place(pair.master, 4)
+    pair.slave.stop()
+    pair.master.kill()
+    pair.slave.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    for number in zeroed:
+        pair.master.disk.corrupt(LOG, offset + (number - 4) * size, bytes(size))
+    pair.master.disk.remove(Path("/store") / QUEUE_CHECKPOINT_FILE)
+    pair.slave = pair.slave.start_again()
+    pair.world.run_for(3_000)
+    pair.return_with(pair.master.disk)
+    assert readable(pair.master) == [b"%08d" % number for number in range(10) if number != 4]
+    assert damaged(pair.master) == f"{offset}-{offset + size}"
+    pair.world.run_for(30_000)
+    assert readable(pair.slave) == readable(pair.master)
+
+
 def test_thousands_of_damaged_places_do_not_end_the_mending(pair: Pair) -> None:
     """Nobody can be asked at first: a slave that starts while its master is away."""
     pair.send(10)
@@ -149,9 +171,9 @@ def test_thousands_of_damaged_places_do_not_end_the_mending(pair: Pair) -> None:
     assert bodies(pair.slave) == bodies(pair.master)
 
 
-def part(pair: Pair, bodies_sent: list[bytes], *, damaged_one: int) -> tuple[list[bytes], str]:
+def part(pair: Pair, bodies_sent: list[bytes], *, damaged_ones: Sequence[int]) -> tuple[list[bytes], str]:
     """Three messages are in both logs; then four that only the slave has, which is away, and these that only the master
-    has, one of them damaged. Returns what the master had, and the place of the damage."""
+    has, some of them damaged. Returns what the master had, and the places of the damage."""
     pair.send(3)
     pair.world.run_for(90_000)
     pair.send(4)
@@ -163,17 +185,18 @@ def part(pair: Pair, bodies_sent: list[bytes], *, damaged_one: int) -> tuple[lis
         client.post(RequestCode.SEND_MESSAGE_V2, client.send_fields("TopicTest"), body)
         pair.world.run_for(4_000)
     written = bodies(pair.master)
-    offset, size = place(pair.master, damaged_one)
+    places = [place(pair.master, one) for one in damaged_ones]
     pair.world.run_for(120_000)
     pair.master.stop()
-    pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
+    for offset, size in places:
+        pair.master.disk.corrupt(LOG, offset + size // 2, b"\x00\xff")
     pair.return_with(pair.master.disk)
-    return written, f"{offset}-{offset + size}"
+    return written, ";".join(f"{offset}-{offset + size}" for offset, size in places)
 
 
 def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
     """The slave has messages of the same lengths there, which the master has lost and written others in their place."""
-    written, hurt = part(pair, [b"new%05d" % number for number in range(4)], damaged_one=6)
+    written, hurt = part(pair, [b"new%05d" % number for number in range(4)], damaged_ones=[6])
     assert bodies(pair.master) == written[:6]
     assert damaged(pair.master) == hurt
     pair.slave = pair.slave.start_again()
@@ -183,13 +206,17 @@ def test_nothing_is_taken_from_a_log_that_has_parted(pair: Pair) -> None:
     assert pair.slave.controller.store.tails_set_aside == 1
 
 
-def test_a_slave_does_not_wait_where_its_own_bytes_cannot_be_what_lacks(pair: Pair) -> None:
-    """The first message that the two logs do not have in common is damaged on the master as well."""
-    written, _ = part(pair, [b"another%05d" % number for number in range(6)], damaged_one=3)
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_slave_does_not_wait_where_its_own_bytes_cannot_be_what_lacks(pair: Pair, lost: int) -> None:
+    """The first messages that the two logs do not have in common are damaged on the master as well."""
+    bodies_sent = [b"another%05d" % number for number in range(6)]
+    written, hurt = part(pair, bodies_sent, damaged_ones=range(3, 3 + lost))
+    assert readable(pair.master) == [*written[:3], *written[3 + lost :]]
+    assert damaged(pair.master) == hurt
     pair.slave = pair.slave.start_again()
     pair.world.run_for(30_000)
     assert pair.slave.controller.store.tails_set_aside == 1
-    assert readable(pair.master) == readable(pair.slave) == [*written[:3], *written[4:]]
+    assert readable(pair.master) == readable(pair.slave) == [*written[:3], *written[3 + lost :]]
 
 
 @pytest.mark.parametrize("kept", [1, 5])

@@ -207,9 +207,15 @@ class HaClient:
             self.lost(link, why or "it cannot be asked any more")
         elif not state.damaged:
             self._set_tail_aside(link, end)
-        elif 0 < state.damaged_to < self._log.max_physical_offset:
-            # A log that has parted there is of no use for the mending. What comes next tells, where the master has it.
-            wanted = (state.damaged_to, min(state.damaged_to + HEAD_BYTES, self._log.max_physical_offset))
+        else:
+            self._look_behind(link, end, state)
+
+    def _look_behind(self, link: _Link, end: int, state: LogState) -> None:
+        """A log that has parted at damage is of no use for its mending. What comes next tells, where the master has
+        it."""
+        own_end = self._log.max_physical_offset
+        if 0 < state.damaged_to < own_end:
+            wanted = (state.damaged_to, min(state.damaged_to + HEAD_BYTES, own_end))
             self._master_log.ask(wanted, lambda state, _: self._seen_behind(link, end, wanted, state), verify=True)
         else:
             self._wait_for_mending(link, end)
@@ -217,7 +223,9 @@ class HaClient:
     def _seen_behind(self, link: _Link, end: int, wanted: tuple[int, int], state: LogState | None) -> None:
         if link is not self._link:
             return
-        if state is None or state.crc < 0 or state.damaged or state.crc == log_crc(self._log, wanted):
+        if state is not None and state.damaged_to > wanted[0]:
+            self._look_behind(link, end, state)
+        elif state is None or state.crc < 0 or state.damaged or state.crc == log_crc(self._log, wanted):
             self._wait_for_mending(link, end)
         else:
             self._set_tail_aside(link, end)
