@@ -9,12 +9,13 @@ import logging
 import struct
 from typing import TYPE_CHECKING, TypeVarTuple
 
+from ..remoting.frame import MAX_FRAME_BYTES
 from ..remoting.message import RECORD_MIN_BYTES
 from .errors import StoreError
 from .log_scan import find_next
 from .put_message import PutResult, PutStatus
 from .record import BLANK_BYTES, is_blank
-from .record_appender import RECORD_OVERHEAD_BYTES_MAX, RecordAppender, RecordRefusedError
+from .record_appender import RecordAppender, RecordRefusedError
 from .record_dispatcher import RecordDispatcher
 
 if TYPE_CHECKING:
@@ -87,7 +88,6 @@ class CommitService:
         """No record begins below and behind `dispatched`."""
         self._appender = RecordAppender(commit_log, config, None if index is None else index.pending)
         self._append = self._appender.append
-        self._record_bytes_max = config.max_message_size + RECORD_OVERHEAD_BYTES_MAX
         self._waits_for_flush = config.waits_for_flush
         self._waits = config.waits_for_flush or config.waits_for_slaves
         self._write_ms = 0
@@ -368,7 +368,7 @@ class CommitService:
             following = self._log.written + 1
         if following > self._log.written:
             # The next record may begin in the last bytes that are there.
-            self._searched = self._log.written - self._record_bytes_max
+            self._searched = self._log.written - MAX_FRAME_BYTES
             return following
         log.error("commit log: bytes %d to %d came damaged from the master", position, following)
         self._on_damage(position, following)
@@ -385,7 +385,8 @@ class CommitService:
             return 0
         size: int
         size, own_position = _HEAD.unpack_from(view, at)
-        size_max = min(self._record_bytes_max, self._log.files.file_size_bytes - at)
+        # By what a client can send: the master's own limit is not known here.
+        size_max = min(MAX_FRAME_BYTES, self._log.files.file_size_bytes - at)
         return size if RECORD_MIN_BYTES <= size <= size_max and own_position == position else 0
 
     def forget_from(self, physical_offset: int) -> None:

@@ -226,6 +226,18 @@ def test_a_damaged_end_of_a_file_is_passed_over(size_bytes: int) -> None:
     assert target.store.mending.damaged == []
 
 
+def test_a_message_larger_than_the_slaves_own_limit_is_found_behind_damage() -> None:
+    sizes: dict[str, Any] = {"mapped_file_size_commit_log": 1 << 20}
+    source, target = StoreCase(**sizes), slave(max_message_size=1000, **sizes)
+    source.put_many(3)
+    source.put_many(1, size_bytes=300_000)
+    source.put_many(1)
+    messages = source.read_all()
+    source.disk.corrupt(log_path(0), messages[2].physical_offset, b"\xff" * 40)
+    feed(source, target, random.Random(1))
+    assert target.read_all() == [*messages[:2], *messages[3:]]
+
+
 def test_full_disk_on_a_slave_appends_nothing_and_goes_on_later() -> None:
     source, target = master(), slave()
     target.store.append_raw(0, source.store.read_log(0, 1000))
