@@ -69,3 +69,8 @@ class PopOffsets:
     def forget(self, key: QueueKey) -> None:
         """An administrator has set the offset."""
         self._queues.pop(key, None)
+
+    def forget_topic(self, topic: str) -> None:
+        """What is given out of it says nothing about a new topic of that name."""
+        for key in [key for key in self._queues if key[0] == topic]:
+            del self._queues[key]

@@ -48,8 +48,9 @@ class CheckPointKey(NamedTuple):
 @dataclass(slots=True)
 class OpenCheckPoint:
     check_point: PopCheckPoint
-    #: Place in the revive queue.
+    #: Place in the revive queue, and in the log.
     revive_offset: int
+    physical_offset: int
     #: Queue offsets without acknowledgement.
     owed: set[int]
     is_closed: bool = False
@@ -105,7 +106,7 @@ class ReviveQueue:
             self._timer_at_ms = int(deliver_ms) if deliver_ms.isdecimal() else self._timer_at_ms
         tag = message.tags
         if tag == CK_TAG:
-            self._take_check_point(PopCheckPoint.decode(message.body), message.queue_offset)
+            self._take_check_point(PopCheckPoint.decode(message.body), message)
         elif tag == ACK_TAG:
             ack = AckMsg.decode(message.body)
             self._acknowledge(check_point_key(ack, self._broker_name), (ack.ack_offset,))
@@ -152,7 +153,7 @@ class ReviveQueue:
         self._number += 1
         heapq.heappush(self._by_time, (due_ms, self._number, point))
 
-    def _take_check_point(self, check_point: PopCheckPoint, revive_offset: int) -> None:
+    def _take_check_point(self, check_point: PopCheckPoint, message: MessageExt) -> None:
         owed = set(check_point.queue_offsets)
         if not (check_point.topic and check_point.group and owed):
             return
@@ -161,7 +162,7 @@ class ReviveQueue:
         if known is not None:
             # Stored twice: it counts from its new place.
             self.close(known)
-        point = self._open[key] = OpenCheckPoint(check_point, revive_offset, owed)
+        point = self._open[key] = OpenCheckPoint(check_point, message.queue_offset, message.physical_offset, owed)
         # Of the future where the clock was set back after the pop.
         self._wait(point, min(point.due_ms, self._now_ms + check_point.invisible_time + REVIVE_SLACK_MS))
 

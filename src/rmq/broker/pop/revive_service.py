@@ -158,7 +158,13 @@ class PopReviveService:
         check_point = revival.point.check_point
         owed = sorted(revival.point.owed)
         normal_topic = names.pop_normal_topic(check_point.topic, check_point.group)
-        if self._topics.get(normal_topic) is None or self._groups.find(check_point.group) is None:
+        is_gone = (
+            self._topics.get(normal_topic) is None
+            # Or another one has its name now.
+            or self._store.deleted_topics.is_gone(normal_topic.encode(), revival.point.physical_offset)
+            or self._groups.find(check_point.group) is None
+        )
+        if is_gone:
             log.warning("%s: topic or group is gone, %d messages are not brought back", check_point, len(owed))
             revival.queue.close(revival.point)
             return

@@ -23,6 +23,7 @@ from tests.engine.broker.pop.popping import (
     started,
 )
 
+from rmq.broker.pop.pop_offsets import PopOffsets
 from rmq.remoting.bodies import PopCheckPoint, SubscriptionGroupConfig
 from rmq.remoting.codes import RequestCode, ResponseCode
 from rmq.remoting.message import decode_records
@@ -373,3 +374,37 @@ def test_message_comes_again_although_it_could_not_be_read_once() -> None:
     failing(broker, "get", TOPIC)
     consumer.world.run_for(INVISIBLE_MS + SLACK_MS + 15_000)
     assert len(consumer.pop_all()) == 1
+
+
+def test_pop_under_way_while_its_topic_is_deleted_moves_no_offset_of_a_new_one() -> None:
+    committed: list[tuple[object, int]] = []
+    offsets = PopOffsets(lambda key, next_offset: committed.append((key, next_offset)))
+    key = (TOPIC, "g", 0)
+    old = offsets.take(key, 10)
+    offsets.forget_topic(TOPIC)
+    assert offsets.next_offset(key) == -1
+    new = offsets.take(key, 1)
+    offsets.stored(old)
+    assert committed == []
+    offsets.stored(new)
+    assert committed == [(key, 1)]
+
+
+def made_anew(consumer: PopClient) -> None:
+    """The topic is deleted, and one of its name has a new message in each queue."""
+    client = consumer.client
+    client.post(RequestCode.DELETE_TOPIC_IN_BROKER, {"topic": TOPIC})
+    consumer.world.run_for(500)
+    client.create_topic(TOPIC)
+    for queue_id in range(4):
+        client.send(TOPIC, b"new", queue_id=queue_id)
+
+
+def test_messages_of_a_new_topic_are_not_brought_back_for_pops_of_an_old_one() -> None:
+    consumer = PopClient(started(messages=4))
+    assert len(consumer.pop_all()) == 4
+    made_anew(consumer)
+    for one in consumer.pop_all():
+        consumer.ack(one)
+    consumer.world.run_for(120_000)
+    assert consumer.pop_all() == []

@@ -66,6 +66,7 @@ class TopicAdmin:
             raise RequestRefused(ResponseCode.INVALID_PARAMETER, "The specified topic is blank.")
         self._refuse_system_topic(topic)
         written = AnswerWhenAll(3, answer_when_persisted(channel, request))
+        self._context.pops.offsets.forget_topic(topic)
         self._context.offsets.remove_topic(topic, written)
         # Its queues also where its configuration is gone already: a deletion that was cut off is repeated.
         self._context.store.delete_topic(topic, written)
