@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.engine.broker.harness import Broker, Client, failing
+from tests.engine.fakes import SimulatedCrash
 
 from rmq.remoting.bodies import TimerMetricsSerializeWrapper
 from rmq.remoting.codes import RequestCode, ResponseCode
@@ -292,6 +294,26 @@ def test_lost_checkpoint_loses_nothing(broker: Broker, client: Client) -> None:
     broker.kill()
     broker.disk.remove(Path("/store/config/timercheck"))
     again = broker.start_again()
+    again.world.run_for(20_000)
+    assert set(bodies(again.client())) == {b"%d" % number for number in range(1, 7)}
+
+
+@pytest.mark.parametrize("at", range(1, 25))
+def test_timer_files_that_are_made_anew_may_be_interrupted_anywhere(broker: Broker, client: Client, at: int) -> None:
+    """As on a master that is rebuilt from its slave: some messages are due, others are not."""
+    put_some(client)
+    broker.stop()
+    disk = broker.disk
+    for path in [path for path in disk.files() if any(part.startswith("timer") for part in path.parts)]:
+        disk.remove(path)
+    broker.world.run_for(7_000)
+    again = Broker(broker.settings, world=broker.world, disk=disk, waits=False)
+    disk.crash_at = disk.mutations + at
+    with contextlib.suppress(SimulatedCrash):
+        again.world.run_for(1_000)
+    again.kill()
+    disk.crash_at = None
+    again = again.start_again()
     again.world.run_for(20_000)
     assert set(bodies(again.client())) == {b"%d" % number for number in range(1, 7)}
 

@@ -14,6 +14,7 @@
 | reports | ASYNC_FLUSH on the master, SYNC_FLUSH on its slave | the same | everything acknowledged |
 | disks | 2m-2s-sync's pair | and full, failing, damaged and lost disks, one at a time | everything acknowledged |
 | rebuild | a master, two slaves, two copies | the same | everything acknowledged |
+| timers | 2m-2s-sync's pair, timed messages | all of the above but clock jumps | everything acknowledged |
 
 This is the table of docs/replication.md, tried.
 """
@@ -33,6 +34,8 @@ KILLS = (
     *("kill-master", "kill-master", "kill-slave", "kill-slave", "stop-master", "stop-slave", "kill-name-server"),
     *("cut", "freeze", "half-open", "delay", "hang", "jump"),
 )
+#: A time that was named while the clock was ahead is far away when it is right again.
+NO_JUMPS = tuple(one for one in KILLS if one != "jump")
 #: One machine at a time, after the other has everything on its disk; or with the slaves' processes killed besides.
 POWER = ("power-master", "power-slave", "blackout")
 #: Whenever it comes.
@@ -57,6 +60,8 @@ class Plan:
     slave: Settings
     faults: tuple[str, ...]
     slaves: int = 1
+    timed: bool = False
+    """Delayed messages name a time and no level."""
 
     @property
     def loses_writes(self) -> bool:
@@ -84,5 +89,6 @@ PLANS = {
         Plan("reports", _sync(2), _FLUSH, (*KILLS, *POWER_ANY)),
         Plan("disks", _sync(2), {}, (*KILLS, *DISKS)),
         Plan("rebuild", _sync(2), {}, (*KILLS, *DISKS), slaves=2),
+        Plan("timers", _sync(2), {}, (*NO_JUMPS, *POWER, *DISKS), timed=True),
     )
 }

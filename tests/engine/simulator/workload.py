@@ -166,11 +166,12 @@ class Workload:
         line = self._line(MASTER)
         if line is None:
             return
+        delayed = 0.4 if self.machines.plan.timed else 0.08
         for _ in range(count):
             kind = self.dice.random()
-            if kind < 0.08:
+            if kind < delayed:
                 self._send_delayed(line)
-            elif kind < 0.16:
+            elif kind < delayed + 0.08:
                 self._send_half(line)
             else:
                 self._send_plain(line, TOPIC, self._number % QUEUES)
@@ -208,6 +209,8 @@ class Workload:
                 self.delayed.add(body)
 
         properties = f"DELAY\x01{self.dice.randrange(1, 4)}\x02"
+        if self.machines.plan.timed:
+            properties = f"TIMER_DELAY_MS\x01{self.dice.randrange(500, 30_000)}\x02"
         fields = line.send_fields(TOPIC, properties, self._number % QUEUES)
         self._post(line, RequestCode.SEND_MESSAGE_V2, fields, body, take)
 

@@ -119,8 +119,8 @@ class TimerBooks:
             self._forget_log()
             last = -1
         logged = self._store.queue_offset_at(TIMER_TOPIC, QUEUE_ID, last + 1) if last >= 0 else 0
-        done = self._checkpoint.last_timer_queue_offset if stored else logged
-        self.done_below = min(done, end)
+        # Without a checkpoint, a unit in the log says nothing of messages before it that were to be delivered at once.
+        self.done_below = min(self._checkpoint.last_timer_queue_offset if stored else 0, end)
         self.queue_offset = max(min(self.done_below, logged), self._store.min_offset(TIMER_TOPIC, QUEUE_ID))
         self._forget_known_below(self.queue_offset)
         self._flushed_position = self._checkpoint.last_timer_log_flush_position
