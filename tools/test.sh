@@ -51,7 +51,7 @@ ci() {
     [ "${#failed[@]}" -eq 0 ] || die "nothing can be tested without the set-up"
     stage static 4 static
     stage units 5 units
-    # A run takes 1.4 s of one core, and there are eleven plans.
+    # A run takes 1.4 s of one core, and there are twelve plans.
     stage simulator 4 make simulator SIMULATOR_SEEDS=14
     stage fuzz 4 fuzz 200000
     stage chaos 4 chaos_tests
