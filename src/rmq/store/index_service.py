@@ -98,7 +98,7 @@ class IndexService:
         self._waiting: list[Callable[[], None]] = []
         self._wait_ends: Timer | None = None
         self._bulk_at_ms = -BULK_PAUSE_MS
-        self._catch_up_is_due = False
+        self._catch_up_timer: Timer | None = None
         self._failed = False
         self._is_saving = False
         self._saved_full = False
@@ -294,20 +294,19 @@ class IndexService:
                 self._catch_up_in(BULK_PAUSE_MS)
 
     def _fall_behind(self, physical_offset: int, error: OSError) -> None:
-        if not self._catch_up_is_due:
+        if self._catch_up_timer is None:
             log.warning("index: records from %d on cannot be indexed now: %s", physical_offset, error)
             self._catch_up_in(RETRY_INTERVAL_MS)
         self._behind_from = physical_offset
         self._wait_no_longer()
 
     def _catch_up_in(self, delay_ms: int) -> None:
-        self._catch_up_is_due = True
-        self._reactor.call_later(delay_ms, self._catch_up)
+        self._catch_up_timer = self._reactor.call_later(delay_ms, self._catch_up)
 
     def _catch_up(self) -> None:
         """One step. Whatever is put meanwhile is read from the log too, so that the order stays."""
         if self._behind_from is None or self._failed:
-            self._catch_up_is_due = False
+            self._catch_up_timer = None
             self._wait_no_longer()
             return
         start, self._behind_from = self._behind_from, None
@@ -329,7 +328,7 @@ class IndexService:
                 self._catch_up_in(BULK_PAUSE_MS if is_bulk else CATCH_UP_PAUSE_MS)
                 return
         if self._is_following:
-            self._catch_up_is_due = False
+            self._catch_up_timer = None
             log.debug("index: no record is missing any more")
             self._wait_no_longer()
         else:
@@ -434,6 +433,8 @@ class IndexService:
             self._disk.sync_directory(self._directory)
 
     def close(self) -> None:
+        if self._catch_up_timer is not None:
+            self._catch_up_timer.cancel()
         for file in self._files:
             file.close()
 

@@ -180,3 +180,15 @@ def test_failing_disk_under_the_index_costs_the_index_until_the_next_start() -> 
     offsets |= put_keyed(case, range(5, 10))
     assert not case.fatal
     assert_all_found(StoreCase(case.stop()), offsets)
+
+
+def test_stop_ends_the_catching_up() -> None:
+    case = StoreCase()
+    put_keyed(case, range(4 * index_service.CATCH_UP_RECORDS))
+    disk = case.kill()
+    for path in [path for path in disk.files() if "index" in path.parts]:
+        disk.remove(path)
+    again = StoreCase(disk)
+    again.reactor.run_for(1)
+    again.stop()
+    again.reactor.run_for(5_000)
