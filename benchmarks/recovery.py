@@ -12,13 +12,11 @@ process dies. Figures by CPU time are those that a busy machine does not spoil.
 
 To reach: 3 s and 2 s for each GiB at 4 KiB bodies; 250,000 records a second for small ones.
 
-Measured on 2 cores (AMD EPYC, VM) that ten times as many processes wanted, Python 3.11.2, so by CPU time:
+Measured on 2 cores (AMD EPYC, VM) that nobody else used, Python 3.11.2, by the clock:
 
-    4 KiB bodies, 0.50 GiB:           ready after 1.64 s, empty 0.68 s: 1.91 s a GiB, 129,000 records a second
-    4 KiB bodies, 1.01 GiB:           ready after 1.90 s, empty 0.74 s: 1.15 s a GiB, 214,000 records a second
-    128 B bodies, 1,002,752 records:  ready after 4.42 s, empty 0.65 s: 266,000 records a second
-
-Before the index was left to catch up beside the traffic: 4.1 to 4.4 s a GiB, 56,000 to 60,000 records a second.
+    4 KiB bodies, 0.50 GiB:           ready after 0.59 s, empty 0.22 s: 0.73 s a GiB, 338,000 records a second
+    4 KiB bodies, 1.02 GiB:           ready after 1.05 s, empty 0.19 s: 0.85 s a GiB, 291,000 records a second
+    128 B bodies, 1,020,544 records:  ready after 2.36 s, empty 0.19 s: 472,000 records a second
 """
 
 from __future__ import annotations
