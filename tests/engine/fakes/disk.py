@@ -8,7 +8,7 @@ machine leaves.
 |---|---|---|
 | pwrite, truncate | at once | after `datasync` of that file |
 | open (new), rename, remove | at once | after `sync_directory` of the directory |
-| replace_file | at once | at once |
+| replace_file | at once | at once, and all names of the directory with it |
 
 A crash of the process alone (kill -9) is `kill()`: locks are gone and open files are dead, but no byte is lost.
 """
@@ -223,7 +223,7 @@ class FakeDisk:
         inode.write(data, 0)
         inode.sync()
         self._names[path] = inode
-        self._durable_names[path] = inode
+        self._make_names_durable(path.parent)
 
     def rename(self, source: Path, target: Path) -> None:
         self.mutate("rename", source)
@@ -242,6 +242,9 @@ class FakeDisk:
 
     def sync_directory(self, path: Path) -> None:
         self.mutate("sync_directory", path)
+        self._make_names_durable(path)
+
+    def _make_names_durable(self, path: Path) -> None:
         kept = {entry: inode for entry, inode in self._durable_names.items() if entry.parent != path}
         kept.update((entry, inode) for entry, inode in self._names.items() if entry.parent == path)
         self._durable_names = kept
