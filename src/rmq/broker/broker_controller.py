@@ -178,17 +178,26 @@ class BrokerController:
         if not context.topics.was_stored:
             context.topics.derive(self.store.queues())
         context.auth_metadata.init_users(first_user(self.config), self._inner_credentials)
-        if context.timer is not None:
-            context.timer.load()
         context.transactions.metrics.load()
-        if not self.config.is_slave:
-            context.transactions.load()
 
     def prepare(self, done: Callable[[str], None], *, rebuild_from: str = "") -> None:
         """On the loop, before start(): a master takes from its slaves what it lost. done(""), or done(why it must not
         start); the broker must then be shut down."""
         self.store.start()
-        self.replication.prepare(done, rebuild_from=rebuild_from)
+        self.replication.prepare(lambda why: done(why or self._read_log()), rebuild_from=rebuild_from)
+
+    def _read_log(self) -> str:
+        """What is told by messages and not by tables, once the log has what a slave had. Blocking: nobody is served
+        yet. Returns why it cannot be read."""
+        context = self.context
+        try:
+            if context.timer is not None:
+                context.timer.load()
+            if not self.config.is_slave:
+                context.transactions.load()
+        except (StoreError, OSError) as error:
+            return str(error)
+        return ""
 
     def start(self) -> None:
         """On the loop. Raises OSError when a port is taken; the broker must then be shut down."""

@@ -24,7 +24,7 @@ KEPT: dict[str, tuple[int, ...]] = {
     "reports": (30059, 2025499979, 3045244987),
     "disks": (206208108,),
     "rebuild": (30009, 30060, 3045244994, 3552855196),
-    "timers": (6099, 7101, 7166),
+    "timers": (6099, 7101, 7166, 8103),
 }
 RUNS = [(plan, seed) for plan in PLANS for seed in sorted({*SEEDS, *KEPT.get(plan, ())})]
 
